@@ -1,0 +1,61 @@
+# Every target makes what it needs, on a fresh clone too: a virtual environment in .venv/ with
+# the package and, for the developers' targets, their tools. PYTHON=... names the Python.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check docs benchmark clean
+
+py := .venv/bin/python
+pip := $(py) -m pip --disable-pip-version-check --quiet
+pytest := $(py) -m pytest
+
+# Chains run side by side already: threads inside linear algebra only get in their way.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.ready ## fit and extrapolate a bundled curve; writes its pictures to demo/
+	MPLBACKEND=Agg $(py) examples/four_digit_addition.py demo
+
+test: check ## every check and the fast tests
+	$(pytest)
+
+test-all: check ## every check and every test, also the slow statistical ones
+	$(pytest) -m "slow or not slow"
+
+check: .venv/.ready-dev ## style, types, the direction of imports
+	$(py) -m ruff check
+	$(py) -m ruff format --check
+	$(py) -m mypy
+	.venv/bin/lint-imports --no-logo
+
+docs: .venv/.ready-dev ## the documentation in docs/_build/; ONLINE=1 links to other projects' pages
+	rm -rf docs/_build docs/generated
+	ONLINE=$(ONLINE) $(py) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+benchmark: .venv/.ready-dev ## the timings in tests/benchmarks/
+	$(pytest) tests/benchmarks --override-ini addopts=--import-mode=importlib --benchmark-only
+
+clean: ## remove all that the commands made
+	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst
+	rm -rf .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find bayes_bnsl docs examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment whose Python is gone is made anew. The version is read from the package when
+# it is installed, hence __init__.py; dependency groups need pip 25.1.
+.venv/.ready: pyproject.toml bayes_bnsl/__init__.py
+	@$(py) -m pip --version >/dev/null 2>&1 || { \
+	    python=$$(.ci/find-python) && echo "Making .venv with $$python" && \
+	    "$$python" -m venv --clear .venv; }
+	@echo "Installing bayes_bnsl into .venv (a minute or two the first time)"
+	@$(pip) install --upgrade "pip>=25.1"
+	@$(pip) install --editable .
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready
+	@echo "Installing the developers' tools into .venv"
+	@$(pip) install --group dev
+	@touch $@

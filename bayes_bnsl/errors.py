@@ -1,0 +1,67 @@
+"""What the package says to the person who meets it: warnings, and words for messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = ["BayesBnslWarning", "DuplicateRowsWarning", "did_you_mean", "name_rows"]
+
+
+class BayesBnslWarning(UserWarning):
+    """Base of every warning that the package gives."""
+
+
+class DuplicateRowsWarning(BayesBnslWarning):
+    """Rows that repeat another row in every field were dropped from a curve."""
+
+
+def did_you_mean(word: object, choices: Iterable[object]) -> str:
+    """List the choices there are, the nearest one first if there is one.
+
+    Parameters
+    ----------
+    word : object
+        What was asked for.
+    choices : iterable of object
+        What could have been asked for.
+
+    Returns
+    -------
+    str
+        One or two sentences that end an error message.
+
+    Examples
+    --------
+    >>> did_you_mean("los", ["tokens", "loss"])
+    "Did you mean 'loss'? There are: 'tokens', 'loss'."
+    """
+    by_text = {str(choice): choice for choice in choices}
+    nearest = difflib.get_close_matches(str(word), by_text, n=1)
+    guess = f"Did you mean {by_text[nearest[0]]!r}? " if nearest else ""
+    return f"{guess}There are: {', '.join(map(repr, by_text.values())) or 'none'}."
+
+
+def name_rows(rows: Sequence[int], *, shown: int = 5) -> str:
+    """Name row numbers, the first few of them in full.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Row numbers, counted from zero in the order given by the user.
+    shown : int, default 5
+        How many to write out.
+
+    Returns
+    -------
+    str
+        For example ``"row 3"`` or ``"rows 0, 2 and 7 more"``.
+
+    Examples
+    --------
+    >>> name_rows([4]), name_rows([0, 2, 4], shown=2)
+    ('row 4', 'rows 0, 2 and 1 more')
+    """
+    listed = ", ".join(str(row) for row in rows[:shown])
+    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
+    return f"row{'s' if len(rows) > 1 else ''} {listed}{more}"

@@ -1,0 +1,230 @@
+"""What a scaling law is: one formula in logs, its slope, its questions of sign.
+
+Every law is a limit plus a *power part*, ``y = limit + P(x)``, and the power part is written
+once, in logs, as a function of ``u = log x``:
+
+    log y = log P + softplus(log limit - log P).
+
+That one formula serves NumPy arrays, xarray objects (dimensions broadcast by name, breaks
+along ``brk``) and PyTensor graphs (pass ``xp=pytensor.tensor``), so the curve that is sampled,
+the curve that is forecast and the curve that is drawn cannot differ. Logs keep every law
+finite for x from 1e-30 to 1e30 and for breaks as sharp as f = 1e-3.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Law", "PowerPart", "Segments"]
+
+Theta = Mapping[str, Any]
+"""Parameter values by name: floats, arrays (breaks last), DataArrays or tensors."""
+
+
+class PowerPart(NamedTuple):
+    """``g = log P`` and its first and second derivative with respect to ``u = log x``."""
+
+    log: Any
+    first: Any
+    second: Any
+
+
+class Segments(NamedTuple):
+    """The power laws a broken law is made of, in order of x.
+
+    Segment i is ``y - a = exp(log_coefficient[i]) * x**slope[i]``; it meets segment i + 1 at
+    ``breaks[i]`` (Caballero et al., ICLR 2023, appendix A.2). Each entry has the shape that the
+    parameters had: a float, draws, a DataArray.
+    """
+
+    slope: list[Any]
+    log_coefficient: list[Any]
+    breaks: list[Any]
+
+
+def softplus(t: Any, xp: Any = np) -> Any:
+    """Return ``log(1 + exp(t))`` without overflow."""
+    return np.logaddexp(0.0, t) if xp is np else xp.softplus(t)
+
+
+def sigmoid(t: Any, xp: Any = np) -> Any:
+    """Return ``1 / (1 + exp(-t))`` without overflow."""
+    return np.exp(-np.logaddexp(0.0, -t)) if xp is np else xp.sigmoid(t)
+
+
+def log(value: Any, xp: Any = np) -> Any:
+    """Return the natural logarithm; a limit of exactly 0 is legal and gives -inf."""
+    with np.errstate(divide="ignore"):
+        return xp.log(value)
+
+
+def log_of(theta: Theta, name: str, xp: Any = np) -> Any:
+    """Return ``log theta[name]``, from ``log_name`` where given: it cannot overflow."""
+    logged = theta.get(f"log_{name}")
+    return log(theta[name], xp) if logged is None else logged
+
+
+def each_break(value: Any, n_breaks: int) -> list[Any]:
+    """Split a parameter of the breaks into one value a break."""
+    if "brk" in getattr(value, "dims", ()):
+        return [value.isel(brk=i, drop=True) for i in range(n_breaks)]
+    if not hasattr(value, "ndim"):
+        value = np.asarray(value, dtype=float)
+    return [value[..., i] for i in range(n_breaks)]
+
+
+@dataclass(frozen=True)
+class Law(ABC):
+    """A functional form ``y = law(x; theta)``, positive for every x > 0.
+
+    A new law writes its names, :meth:`limit` and :meth:`power`; evaluation, local slope and
+    the questions of sign come from here.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name, such as ``BNSL(1)``."""
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, in the letters of the paper."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """The right-hand side of ``y = ...`` in plain text."""
+
+    @property
+    @abstractmethod
+    def latex(self) -> str:
+        """The right-hand side of ``y = ...`` in LaTeX."""
+
+    @abstractmethod
+    def limit(self, theta: Theta) -> Any:
+        """Return the constant that the power part is added to; 0 where a law has none."""
+
+    @abstractmethod
+    def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
+        """Return the log of the power part and its derivatives with respect to ``log x``."""
+
+    def through(self, log_x: Any, log_y: Any, theta: Theta, xp: Any = np) -> dict[str, Any]:
+        """Return the two parameters of level and slope that lead the curve through two points.
+
+        The values of a curve at both ends of the data are what data determine best, so they
+        serve as coordinates of the posterior in place of the level and the slope.
+
+        Parameters
+        ----------
+        log_x, log_y : pair of scalars
+            The two points, in logs.
+        theta : mapping
+            The other parameters of the law.
+        xp : module, default numpy
+            ``numpy`` or ``pytensor.tensor``.
+
+        Returns
+        -------
+        dict of str to scalar
+            The missing parameters by name.
+        """
+        raise NotImplementedError(f"{self.name} has no line to lead through two points.")
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """Names of the level and the slope that :meth:`through` returns; empty if it cannot."""
+        return ()
+
+    @property
+    def n_breaks(self) -> int:
+        """Number of breaks; 0 for a law without."""
+        return 0
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of scalars that determine the curve."""
+        return sum(self.n_breaks if self.has_break(name) else 1 for name in self.parameters)
+
+    def has_break(self, parameter: str) -> bool:
+        """Tell whether a parameter has one value a break."""
+        return self.n_breaks > 0 and parameter in ("c", "d", "f")
+
+    def log_mu(self, log_x: Any, theta: Theta, xp: Any = np) -> Any:
+        """Return ``log y``.
+
+        Parameters
+        ----------
+        log_x : array_like, DataArray or TensorVariable
+            Natural logarithm of x. It broadcasts against the parameters: NumPy draws of shape
+            (s,) go in as (s, 1), those of breaks as (s, 1, n_breaks).
+        theta : mapping of str to array_like
+            Parameter values by name. ``log_b`` may stand for ``b`` (likewise ``log_a``,
+            ``log_beta``) where b would overflow. Parameters of breaks have the break on their
+            last axis or, for DataArrays, on the dimension ``brk``.
+        xp : module, default numpy
+            ``numpy`` (also for xarray) or ``pytensor.tensor``.
+
+        Returns
+        -------
+        array_like, DataArray or TensorVariable
+            ``log y`` in broadcast shape.
+        """
+        log_power = self.power(log_x, theta, xp).log
+        limit = self.limit(theta)
+        if is_zero(limit):
+            return log_power
+        return log_power + softplus(log(limit, xp) - log_power, xp)
+
+    def __call__(self, x: Any, theta: Theta) -> Any:
+        """Return y at x, for NumPy or xarray; parameters as for :meth:`log_mu`."""
+        return np.exp(self.log_mu(np.log(x), theta))
+
+    def log_slope(self, log_x: Any, theta: Theta, xp: Any = np) -> Any:
+        """Return the local slope ``d log y / d log x``, analytically."""
+        return self._slope_and_curvature(log_x, theta, xp)[0]
+
+    def is_monotone(self, log_x: Any, theta: Theta) -> Any:
+        """Tell whether y never turns over the grid ``log_x`` (last axis)."""
+        slope = self.log_slope(log_x, theta)
+        return (slope <= 0).all(axis=-1) | (slope >= 0).all(axis=-1)
+
+    def has_inflection(self, log_x: Any, theta: Theta) -> Any:
+        """Tell whether ``d2y/dx2``, on linear axes, changes sign over the grid (last axis).
+
+        With s the local slope, ``x**2 y'' / y = s**2 - s + ds/du``.
+        """
+        slope, curvature = self._slope_and_curvature(log_x, theta, np)
+        terms = (slope**2, -slope, curvature)
+        bend = sum(terms)
+        bend = np.where(np.abs(bend) < 1e-10 * sum(map(np.abs, terms)), 0.0, bend)  # rounding
+        return (bend > 0).any(axis=-1) & (bend < 0).any(axis=-1)
+
+    def _slope_and_curvature(self, log_x: Any, theta: Theta, xp: Any) -> tuple[Any, Any]:
+        power = self.power(log_x, theta, xp)
+        limit = self.limit(theta)
+        if is_zero(limit):
+            return power.first, power.second
+        share = sigmoid(power.log - log(limit, xp), xp)  # P / y
+        return share * power.first, share * (power.second + (1 - share) * power.first**2)
+
+
+def is_zero(limit: Any) -> bool:
+    """Tell whether a limit is the number 0, so that the law is its power part alone."""
+    return isinstance(limit, (int, float)) and limit == 0
+
+
+def log_excess(log_y: Any, limit: Any, xp: Any) -> Any:
+    """Return ``log(y - limit)``."""
+    return log_y if is_zero(limit) else log_y + xp.log1p(-limit * xp.exp(-log_y))
+
+
+def line_through(at: Any, value: Any) -> tuple[Any, Any]:
+    """Return level and slope of the straight line through two points."""
+    slope = (value[1] - value[0]) / (at[1] - at[0])
+    return value[1] - slope * at[1], slope
