@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import os
+import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-__all__ = ["BayesBnslWarning", "DuplicateRowsWarning", "did_you_mean", "name_rows"]
+__all__ = [
+    "BayesBnslWarning",
+    "DuplicateRowsWarning",
+    "NotConvergedWarning",
+    "did_you_mean",
+    "name_rows",
+    "warn",
+]
 
 
 class BayesBnslWarning(UserWarning):
@@ -14,6 +24,24 @@ class BayesBnslWarning(UserWarning):
 
 class DuplicateRowsWarning(BayesBnslWarning):
     """Rows that repeat another row in every field were dropped from a curve."""
+
+
+class NotConvergedWarning(BayesBnslWarning):
+    """The draws of a fit do not meet the bar; the message is the status of the fit."""
+
+
+def warn(message: str, category: type[BayesBnslWarning]) -> None:
+    """Warn at the line of the user that led here, whatever calls lie between.
+
+    Parameters
+    ----------
+    message : str
+        What happened, what it means and what to do.
+    category : type
+        The warning's class.
+    """
+    inside = f"{Path(__file__).parent}{os.sep}"
+    warnings.warn(message, category, skip_file_prefixes=(inside,))
 
 
 def did_you_mean(word: object, choices: Iterable[object]) -> str:

@@ -14,7 +14,7 @@ finite for x from 1e-30 to 1e30 and for breaks as sharp as f = 1e-3.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,6 +47,17 @@ class Segments(NamedTuple):
     breaks: list[Any]
 
 
+GREEK = {"alpha": r"\alpha", "beta": r"\beta", "e_0": r"\varepsilon_0", "sigma": r"\sigma"}
+GREEK["e_inf"] = r"\varepsilon_\infty"
+
+
+def latex_symbol(name: str) -> str:
+    """Return a parameter's name in LaTeX, such as ``c_{1}`` for ``c1``."""
+    letter = name.rstrip("0123456789")
+    index, letter = name.removeprefix(letter), letter.rstrip("_").replace("_", r"\_")
+    return GREEK.get(name) or (f"{letter}_{{{index}}}" if index else letter)
+
+
 def softplus(t: Any, xp: Any = np) -> Any:
     """Return ``log(1 + exp(t))`` without overflow."""
     return np.logaddexp(0.0, t) if xp is np else xp.softplus(t)
@@ -73,8 +84,8 @@ def each_break(value: Any, n_breaks: int) -> list[Any]:
     """Split a parameter of the breaks into one value a break."""
     if "brk" in getattr(value, "dims", ()):
         return [value.isel(brk=i, drop=True) for i in range(n_breaks)]
-    if not hasattr(value, "ndim"):
-        value = np.asarray(value, dtype=float)
+    if isinstance(value, (list, tuple)):
+        return list(value)
     return [value[..., i] for i in range(n_breaks)]
 
 
@@ -96,19 +107,23 @@ class Law(ABC):
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters, in the letters of the paper."""
 
-    @property
     @abstractmethod
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write the right-hand side of ``y = ...``, with ``symbol(name)`` for each parameter."""
+
+    @property
     def formula(self) -> str:
         """The right-hand side of ``y = ...`` in plain text."""
+        return self.equation(str)
 
     @property
-    @abstractmethod
     def latex(self) -> str:
         """The right-hand side of ``y = ...`` in LaTeX."""
+        return self.equation(latex_symbol, latex=True)
 
-    @abstractmethod
     def limit(self, theta: Theta) -> Any:
         """Return the constant that the power part is added to; 0 where a law has none."""
+        return 0.0 if self.limit_name is None else theta[self.limit_name]
 
     @abstractmethod
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
@@ -125,7 +140,8 @@ class Law(ABC):
         log_x, log_y : pair of scalars
             The two points, in logs.
         theta : mapping
-            The other parameters of the law.
+            The other parameters of the law. If the slope is among them, only the level is
+            sought, and the curve goes through the second point alone.
         xp : module, default numpy
             ``numpy`` or ``pytensor.tensor``.
 
@@ -142,6 +158,16 @@ class Law(ABC):
         return ()
 
     @property
+    def limit_name(self) -> str | None:
+        """Name of the limit, or None for a law without."""
+        return None
+
+    @property
+    def positive(self) -> tuple[str, ...]:
+        """Names of the parameters that must be above zero (the limit may be zero)."""
+        return ()
+
+    @property
     def n_breaks(self) -> int:
         """Number of breaks; 0 for a law without."""
         return 0
@@ -150,6 +176,11 @@ class Law(ABC):
     def n_parameters(self) -> int:
         """Number of scalars that determine the curve."""
         return sum(self.n_breaks if self.has_break(name) else 1 for name in self.parameters)
+
+    @property
+    def min_points(self) -> int:
+        """Fewest distinct x that say something of every part: level, slope, limit, each break."""
+        return sum(not self.has_break(name) for name in self.parameters) + self.n_breaks
 
     def has_break(self, parameter: str) -> bool:
         """Tell whether a parameter has one value a break."""
@@ -190,20 +221,19 @@ class Law(ABC):
         return self._slope_and_curvature(log_x, theta, xp)[0]
 
     def is_monotone(self, log_x: Any, theta: Theta) -> Any:
-        """Tell whether y never turns over the grid ``log_x`` (last axis)."""
-        slope = self.log_slope(log_x, theta)
-        return (slope <= 0).all(axis=-1) | (slope >= 0).all(axis=-1)
+        """Tell whether y never turns over the grid ``log_x`` (last axis, or its dimension)."""
+        slope, grid = self.log_slope(log_x, theta), along(log_x)
+        return (slope <= 0).all(**grid) | (slope >= 0).all(**grid)
 
     def has_inflection(self, log_x: Any, theta: Theta) -> Any:
-        """Tell whether ``d2y/dx2``, on linear axes, changes sign over the grid (last axis).
+        """Tell whether ``d2y/dx2``, on linear axes, changes sign over the grid ``log_x``.
 
         With s the local slope, ``x**2 y'' / y = s**2 - s + ds/du``.
         """
         slope, curvature = self._slope_and_curvature(log_x, theta, np)
         terms = (slope**2, -slope, curvature)
-        bend = sum(terms)
-        bend = np.where(np.abs(bend) < 1e-10 * sum(map(np.abs, terms)), 0.0, bend)  # rounding
-        return (bend > 0).any(axis=-1) & (bend < 0).any(axis=-1)
+        bend, rounding, grid = sum(terms), 1e-10 * sum(map(abs, terms)), along(log_x)
+        return (bend > rounding).any(**grid) & (bend < -rounding).any(**grid)
 
     def _slope_and_curvature(self, log_x: Any, theta: Theta, xp: Any) -> tuple[Any, Any]:
         power = self.power(log_x, theta, xp)
@@ -212,6 +242,11 @@ class Law(ABC):
             return power.first, power.second
         share = sigmoid(power.log - log(limit, xp), xp)  # P / y
         return share * power.first, share * (power.second + (1 - share) * power.first**2)
+
+
+def along(log_x: Any) -> dict[str, Any]:
+    """Say where a grid lies: on dimensions with names, which may come in any order, or last."""
+    return {"dim": log_x.dims} if hasattr(log_x, "dims") else {"axis": -1}
 
 
 def is_zero(limit: Any) -> bool:
@@ -224,7 +259,8 @@ def log_excess(log_y: Any, limit: Any, xp: Any) -> Any:
     return log_y if is_zero(limit) else log_y + xp.log1p(-limit * xp.exp(-log_y))
 
 
-def line_through(at: Any, value: Any) -> tuple[Any, Any]:
-    """Return level and slope of the straight line through two points."""
-    slope = (value[1] - value[0]) / (at[1] - at[0])
+def line_through(at: Any, value: Any, slope: Any = None) -> tuple[Any, Any]:
+    """Return level and slope of a line through two points, or of known slope through the last."""
+    if slope is None:
+        slope = (value[1] - value[0]) / (at[1] - at[0])
     return value[1] - slope * at[1], slope

@@ -6,6 +6,7 @@ Each class is the formula of its paper in the paper's letters; what all laws sha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
@@ -77,43 +78,48 @@ class BNSL(Law):
         """Names of the parameters."""
         return ("a", "b", "c0", *(("c", "d", "f") if self.n_breaks else ()))
 
-    @property
-    def formula(self) -> str:
-        """The right-hand side in plain text."""
-        factors = "".join(
-            f" (1 + (x/d{i})^(1/f{i}))^(-c{i} f{i})" for i in range(1, self.n_breaks + 1)
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write the right-hand side of ``y = ...``."""
+        text = (
+            rf"{symbol('a')} + {symbol('b')}\,x^{{-{symbol('c0')}}}"
+            if latex
+            else f"{symbol('a')} + {symbol('b')} * x^(-{symbol('c0')})"
         )
-        return f"a + b x^(-c0){factors}"
-
-    @property
-    def latex(self) -> str:
-        """The right-hand side in LaTeX."""
-        factors = "".join(
-            rf" \left(1 + (x/d_{{{i}}})^{{1/f_{{{i}}}}}\right)^{{-c_{{{i}}} f_{{{i}}}}}"
-            for i in range(1, self.n_breaks + 1)
-        )
-        return rf"a + b\,x^{{-c_0}}{factors}"
+        for i in range(1, self.n_breaks + 1):
+            c, d, f = (symbol(f"{name}{i}") for name in ("c", "d", "f"))
+            text += (
+                rf" \left(1 + (x/{d})^{{1/{f}}}\right)^{{-{c} \cdot {f}}}"
+                if latex
+                else f" * (1 + (x/{d})^(1/{f}))^(-{c}*{f})"
+            )
+        return text
 
     @property
     def line(self) -> tuple[str, ...]:
         """Names of level and slope."""
         return ("log_b", "c0")
 
-    def limit(self, theta: Theta) -> Any:
-        """Return ``a``."""
-        return theta["a"]
+    limit_name = "a"
 
-    def _breaks(self, log_x: Any, theta: Theta, xp: Any) -> list[tuple[Any, Any, Any]]:
-        """Return ``(c_i, f_i, log(x / d_i) / f_i)`` for each break."""
-        each = (each_break(theta[name], self.n_breaks) for name in self.parameters[3:])
-        return [(c, f, (log_x - log(d, xp)) / f) for c, d, f in zip(*each, strict=True)]
+    @property
+    def positive(self) -> tuple[str, ...]:
+        """Names of the parameters above zero."""
+        return ("b", "d", "f")
+
+    def _each_break(self, theta: Theta, xp: Any = np) -> list[tuple[Any, Any, Any]]:
+        """Return ``(c_i, log d_i, f_i)`` for each break."""
+        if not self.n_breaks:
+            return []
+        values = (theta["c"], log_of(theta, "d", xp), theta["f"])
+        return list(zip(*(each_break(v, self.n_breaks) for v in values), strict=True))
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""
         value = log_of(theta, "b", xp) - theta["c0"] * log_x
         first = -theta["c0"] + 0.0 * log_x
         second = 0.0 * first
-        for c, f, t in self._breaks(log_x, theta, xp):
+        for c, log_d, f in self._each_break(theta, xp):
+            t = (log_x - log_d) / f
             done = sigmoid(t, xp)
             value = value - c * f * softplus(t, xp)
             first = first - c * done
@@ -122,12 +128,14 @@ class BNSL(Law):
 
     def through(self, log_x: Any, log_y: Any, theta: Theta, xp: Any = np) -> dict[str, Any]:
         """Return ``log_b`` and ``c0`` of the curve through two points."""
+        breaks = self._each_break(theta, xp)
         straight = [
             log_excess(y, theta["a"], xp)
-            + sum(c * f * softplus(t, xp) for c, f, t in self._breaks(x, theta, xp))
+            + sum(c * f * softplus((x - log_d) / f, xp) for c, log_d, f in breaks)
             for x, y in zip(log_x, log_y, strict=True)
         ]
-        level, slope = line_through(log_x, straight)
+        slope = -theta["c0"] if "c0" in theta else None
+        level, slope = line_through(log_x, straight, slope)
         return {"log_b": level, "c0": -slope}
 
     def segments(self, theta: Theta) -> Segments:
@@ -143,12 +151,12 @@ class BNSL(Law):
         Segments
             Slopes, log coefficients and the places where neighbours meet.
         """
-        slope, log_coefficient = [-theta["c0"]], [log_of(theta, "b")]
-        breaks = [each_break(theta[name], self.n_breaks) for name in self.parameters[3:]]
-        for c, d, _ in zip(*breaks, strict=True):
+        slope, log_coefficient, breaks = [-theta["c0"]], [log_of(theta, "b")], []
+        for c, log_d, _ in self._each_break(theta):
             slope.append(slope[-1] - c)
-            log_coefficient.append(log_coefficient[-1] + c * np.log(d))
-        return Segments(slope, log_coefficient, breaks[1] if breaks else [])
+            log_coefficient.append(log_coefficient[-1] + c * log_d)
+            breaks.append(np.exp(log_d))
+        return Segments(slope, log_coefficient, breaks)
 
 
 @dataclass(frozen=True)
@@ -157,12 +165,13 @@ class M1(Law):
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     line = ("log_a", "b")
-    formula = "a x^b"
-    latex = r"a\,x^{b}"
+    positive = ("a",)
 
-    def limit(self, theta: Theta) -> Any:
-        """Return 0: this law has no limit."""
-        return 0.0
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write the right-hand side of ``y = ...``."""
+        a, b = symbol("a"), symbol("b")
+        text = rf"{a}\,x^{{{b}}}" if latex else f"{a} * x^({b})"
+        return text if self.limit_name is None else f"{text} + {symbol(self.limit_name)}"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""
@@ -172,7 +181,7 @@ class M1(Law):
     def through(self, log_x: Any, log_y: Any, theta: Theta, xp: Any = np) -> dict[str, Any]:
         """Return ``log_a`` and ``b`` of the curve through two points."""
         straight = [log_excess(y, self.limit(theta), xp) for y in log_y]
-        return dict(zip(self.line, line_through(log_x, straight), strict=True))
+        return dict(zip(self.line, line_through(log_x, straight, theta.get("b")), strict=True))
 
 
 @dataclass(frozen=True)
@@ -180,12 +189,7 @@ class M2(M1):
     """Power law with a limit, ``y = a x**b + c`` (Caballero et al., ICLR 2023, table 1)."""
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b", "c")
-    formula = "a x^b + c"
-    latex = r"a\,x^{b} + c"
-
-    def limit(self, theta: Theta) -> Any:
-        """Return ``c``."""
-        return theta["c"]
+    limit_name = "c"
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,7 @@ class M3(Law):
     constant: bool = True
 
     line = ("log_a", "b")
+    positive = ("a", "d")
 
     @property
     def name(self) -> str:
@@ -215,19 +220,20 @@ class M3(Law):
         """Names of the parameters."""
         return ("a", "b", "c", "d") if self.constant else ("a", "b", "d")
 
-    @property
-    def formula(self) -> str:
-        """The right-hand side in plain text."""
-        return "a (1/x + d)^(-b)" + (" + c" if self.constant else "")
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write the right-hand side of ``y = ...``."""
+        a, b, d = symbol("a"), symbol("b"), symbol("d")
+        text = (
+            rf"{a}\left(x^{{-1}} + {d}\right)^{{-({b})}}"
+            if latex
+            else f"{a} * (1/x + {d})^(-({b}))"
+        )
+        return f"{text} + {symbol('c')}" if self.constant else text
 
     @property
-    def latex(self) -> str:
-        """The right-hand side in LaTeX."""
-        return r"a\left(x^{-1} + d\right)^{-b}" + (" + c" if self.constant else "")
-
-    def limit(self, theta: Theta) -> Any:
-        """Return ``c``, or 0 without a constant."""
-        return theta["c"] if self.constant else 0.0
+    def limit_name(self) -> str | None:
+        """``c``, if there is one."""
+        return "c" if self.constant else None
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""
@@ -245,6 +251,7 @@ class M3(Law):
         level, slope = line_through(
             [x - softplus(log_d + x, xp) for x in log_x],
             [log_excess(y, self.limit(theta), xp) for y in log_y],
+            theta.get("b"),
         )
         return {"log_a": level, "b": slope}
 
@@ -265,15 +272,16 @@ class M4(Law):
 
     parameters = ("e_0", "e_inf", "alpha", "beta", "c")
     line = ("log_beta", "c")
-    formula = "y with (y - e_inf) / (e_0 - y)^alpha = beta x^c"
-    latex = (
-        r"y \;\text{ with }\; \frac{y - \varepsilon_\infty}"
-        r"{(\varepsilon_0 - y)^{\alpha}} = \beta x^{c}"
-    )
+    limit_name = "e_inf"
+    positive = ("e_0", "alpha", "beta")
 
-    def limit(self, theta: Theta) -> Any:
-        """Return ``e_inf``."""
-        return theta["e_inf"]
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write y implicitly."""
+        e_0, e_inf, alpha, beta, c = map(symbol, self.parameters)
+        if latex:
+            left = rf"(y - {e_inf}) / ({e_0} - y)^{{{alpha}}}"
+            return rf"y \mathrm{{\ where\ }} {left} = {beta}\,x^{{{c}}}"
+        return f"y where (y - {e_inf}) / ({e_0} - y)^{alpha} = {beta} * x^({c})"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""
@@ -295,7 +303,7 @@ class M4(Law):
             log_excess(y, theta["e_inf"], xp) - theta["alpha"] * log(theta["e_0"] - xp.exp(y), xp)
             for y in log_y
         ]
-        return dict(zip(self.line, line_through(log_x, left), strict=True))
+        return dict(zip(self.line, line_through(log_x, left, theta.get("c")), strict=True))
 
 
 def _log_odds(t: Any, alpha: Any, xp: Any) -> Any:
@@ -306,7 +314,7 @@ def _log_odds(t: Any, alpha: Any, xp: Any) -> Any:
     the slope, carries the exact derivatives of the implicit function.
     """
     start, power = (t, alpha) if xp is np else (_constant(t), _constant(alpha))
-    w = xp.where(start < 0, start, start / power)
+    w = xp.minimum(start, 0.0) + xp.maximum(start, 0.0) / power
     for _ in range(6):
         p = sigmoid(w, xp)
         slope = 1 + (power - 1) * p
@@ -318,8 +326,9 @@ def _log_odds(t: Any, alpha: Any, xp: Any) -> Any:
 
 def _constant(value: Any) -> Any:
     from pytensor.gradient import disconnected_grad
+    from pytensor.tensor import as_tensor
 
-    return disconnected_grad(value)
+    return disconnected_grad(as_tensor(value))
 
 
 @dataclass(frozen=True)
@@ -362,19 +371,11 @@ class Custom(Law):
         """The label."""
         return self.label
 
-    @property
-    def formula(self) -> str:
-        """The right-hand side in plain text."""
-        return f"{self.label}(x; {', '.join(self.parameters)})"
-
-    @property
-    def latex(self) -> str:
-        """The right-hand side in LaTeX."""
-        return rf"\mathrm{{{self.label}}}(x; {', '.join(self.parameters)})"
-
-    def limit(self, theta: Theta) -> Any:
-        """Return 0: the function is the whole curve."""
-        return 0.0
+    def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
+        """Write the label and the parameters."""
+        values = ", ".join(map(symbol, self.parameters))
+        label = re.sub(r"([ _%$#{}])", r"\\\1", self.label)
+        return rf"\mathrm{{{label}}}(x; {values})" if latex else f"{self.label}(x; {values})"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return ``log y``; its derivatives are central differences of the function."""
@@ -382,4 +383,10 @@ class Custom(Law):
         low, middle, high = (
             self.function(log_x + shift, theta, xp) for shift in (-step, 0.0, step)
         )
-        return PowerPart(middle, (high - low) / (2 * step), (high - 2 * middle + low) / step**2)
+        rise, bend = high - low, high - 2 * middle + low
+        rounding = 4e-15 * (1 + abs(log_x) + abs(middle))  # a difference below has no sign
+        return PowerPart(
+            middle,
+            (abs(rise) > rounding) * rise / (2 * step),
+            (abs(bend) > rounding) * bend / step**2,
+        )

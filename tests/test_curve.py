@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import datetime
 import decimal
+import enum
 import pickle
 import re
 import warnings
@@ -28,6 +29,10 @@ positive = st.floats(min_value=1e-300, max_value=1e300)
 few = st.sampled_from([0.5, 1.0, 2.0, 4.0])
 rows_with_ties = st.lists(st.tuples(few, few), min_size=1, max_size=30)
 distinct_rows = st.lists(st.tuples(positive, positive), min_size=1, max_size=30, unique=True)
+
+
+class Seed(enum.IntEnum):
+    FIRST = 1
 
 
 def curve_of(rows, **keywords):
@@ -96,27 +101,48 @@ def test_arrays_are_read_only_copies_of_float64():
 
 
 def test_runs_and_their_codes():
-    curve = Curve([3, 1, 2], GOOD, run=[("seed", 1), "b", ("seed", 1)])
-    assert curve.runs == ("b", ("seed", 1))
+    curve = Curve([3, 1, 2], GOOD, run=["seed 1", "b", "seed 1"])
+    assert curve.runs == ("b", "seed 1")
     assert curve.run_index.tolist() == [0, 1, 1]
     assert Curve(GOOD, GOOD).runs == ()
     assert Curve(GOOD, GOOD).run_index is None
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        np.array([7, 8, 7]),
-        np.array([0.5, 1.5, 0.5]),
-        [np.float64(0.5), np.float64(1.5), np.float64(0.5)],
-        pd.Series(["a", "b", "a"]),
-        pl.Series(["a", "b", "a"]),
-        xr.DataArray(["a", "b", "a"]),
-        (label for label in "aba"),
-    ],
-)
+def test_run_labels_from_a_generator():
+    assert Curve(GOOD, GOOD, run=(label for label in "aba")).run_index.tolist() == [0, 1, 0]
+
+
+RUN_LABELS = [
+    np.array([7, 8, 7]),
+    np.array(["a", "b", "a"]),
+    [np.int64(7), 8, np.uint8(7)],
+    [np.str_("a"), "b", "a"],
+    [Seed.FIRST, 2, Seed.FIRST],
+    [2**63 - 1, -(2**63), 2**63 - 1],
+    pd.Series(["a", "b", "a"]),
+    pd.Series([7, 8, 7], dtype="Int64"),
+    pl.Series(["a", "b", "a"]),
+    xr.DataArray(["a", "b", "a"]),
+    ["", "β", ""],
+]
+
+
+@pytest.mark.parametrize("labels", RUN_LABELS)
 def test_run_labels_from_any_column(labels):
-    assert Curve(GOOD, GOOD, run=labels).run_index.tolist() == [0, 1, 0]
+    curve = Curve(GOOD, GOOD, run=labels)
+    assert curve.run_index.tolist() == [0, 1, 0]
+    assert {type(label) for label in curve.run} in ({str}, {int})
+
+
+@pytest.mark.parametrize("labels", RUN_LABELS)
+def test_run_labels_can_be_saved(labels, tmp_path):
+    pytest.importorskip("h5py")
+    curve = Curve(GOOD, GOOD, run=labels)
+    dataset = xr.Dataset({"run": ("obs_id", curve.run)}, coords={"runs": list(curve.runs)})
+    dataset.to_netcdf(tmp_path / "runs.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "runs.nc", engine="h5netcdf") as loaded:
+        assert loaded["run"].values.tolist() == curve.run.tolist()
+        assert loaded["runs"].values.tolist() == list(curve.runs)
 
 
 def test_all_x_or_all_y_may_be_equal():
@@ -286,58 +312,62 @@ def test_refuses_a_bad_column(argument, values, error, message):
         Curve(**{"x": GOOD, "y": GOOD, argument: values})
 
 
-@pytest.mark.parametrize(
-    ("y_se", "error", "message"),
-    [
-        ([0.1, -0.1, 0.1], ValueError, r"y_se must hold non-negative numbers.*negative \(row 1, "),
-        ([0.1, np.nan, 0.1], ValueError, r"y_se .*1 of 3 is NaN \(row 1, "),
-        ([0.1, np.inf, 0.1], ValueError, r"y_se .*infinite.*\(row 1, "),
-        ([0.1, "0", 0.1], TypeError, r"y_se .*text \(row 1, "),
-        ([0.1, 0.1], ValueError, r"x has 3, y has 3, y_se has 2"),
-        (0.1, ValueError, r"y_se must be one-dimensional"),
-    ],
-)
-def test_refuses_a_bad_standard_error(y_se, error, message):
+NEITHER = r"all text or all 64-bit integers, but {} neither \({}, .*Pass text .*str\(label\)"
+NO_FLOAT = "ceiling must be one finite number"
+
+BAD_ARGUMENTS = [
+    ("y", [1, 2], ValueError, r"x has 3, y has 2"),
+    ("y_se", [0.1, -0.1, 0.1], ValueError, r"y_se must hold non-negative .*negative \(row 1, "),
+    ("y_se", [0.1, np.nan, 0.1], ValueError, r"y_se .*1 of 3 is NaN \(row 1, "),
+    ("y_se", [0.1, np.inf, 0.1], ValueError, r"y_se .*infinite.*\(row 1, "),
+    ("y_se", [0.1, "0", 0.1], TypeError, r"y_se .*text \(row 1, "),
+    ("y_se", [0.1, 0.1], ValueError, r"x has 3, y has 3, y_se has 2"),
+    ("y_se", 0.1, ValueError, r"y_se must be one-dimensional"),
+    ("run", "abc", TypeError, r"run must hold one label per point, but 'abc' came.*\[label\]"),
+    ("run", 1, TypeError, r"run must hold one label per point, but 1 came"),
+    ("run", [], ValueError, r"x has 3, y has 3, run has 0"),
+    ("run", ["a", "b"], ValueError, r"x has 3, y has 3, run has 2"),
+    ("run", ["a", [], "b"], TypeError, NEITHER.format("1 of 3 is", "row 1")),
+    ("run", ["a", ("b", []), "c"], TypeError, NEITHER.format("1 of 3 is", "row 1")),
+    (
+        "run",
+        [("a", 1), ("a", 2), ("b", 1)],
+        TypeError,
+        NEITHER.format("3 of 3 are", "rows 0, 1, 2"),
+    ),
+    ("run", np.ones((3, 1)), TypeError, NEITHER.format("3 of 3 are", "rows 0, 1, 2")),
+    ("run", np.ones((3, 2)), TypeError, NEITHER.format("3 of 3 are", "rows 0, 1, 2")),
+    ("run", np.array([0.5, 1.5, 0.5]), TypeError, NEITHER.format("3 of 3 are", "rows 0, 1, 2")),
+    ("run", [1, np.float64(2), 3], TypeError, NEITHER.format("1 of 3 is", "row 1")),
+    ("run", [1, 2, True], TypeError, NEITHER.format("1 of 3 is", "row 2")),
+    ("run", ["a", b"b", "c"], TypeError, NEITHER.format("1 of 3 is", "row 1")),
+    ("run", [1, 2, 2**63], TypeError, NEITHER.format("1 of 3 is", "row 2")),
+    (
+        "run",
+        np.array(["2024-01-01", "2024-01-02", "2024-01-03"], dtype="datetime64[ns]"),
+        TypeError,
+        NEITHER.format("3 of 3 are", "rows 0, 1, 2"),
+    ),
+    ("run", ["a", 1, 2], TypeError, r"2 of 3 are an integer beside text \(rows 1, 2, .*Pass text"),
+    ("run", ["a", None, "b"], ValueError, r"1 of 3 is missing \(row 1, .*every point"),
+    ("run", ["a", np.nan, pd.NA], ValueError, r"2 of 3 are missing \(rows 1, 2, "),
+    ("run", pd.Series([7, None, 7]), ValueError, r"1 of 3 is missing \(row 1, "),
+    ("run", np.ma.array([7, 8, 7], mask=[0, 1, 0]), ValueError, r"1 of 3 is missing \(row 1, "),
+    ("ceiling", "1", TypeError, NO_FLOAT),
+    ("ceiling", True, TypeError, NO_FLOAT),
+    ("ceiling", np.nan, ValueError, NO_FLOAT),
+    *(
+        (argument, text, TypeError, f"{argument} must be a str, but {re.escape(repr(text))} came")
+        for argument in ("name", "x_name", "y_name")
+        for text in (None, 3, b"name")
+    ),
+]
+
+
+@pytest.mark.parametrize(("argument", "value", "error", "message"), BAD_ARGUMENTS)
+def test_refuses_a_bad_argument(argument, value, error, message):
     with pytest.raises(error, match=message):
-        Curve(GOOD, GOOD, y_se=y_se)
-
-
-@pytest.mark.parametrize(
-    ("run", "error", "message"),
-    [
-        ("abc", TypeError, r"run must hold one label per point, but 'abc' came.*\[label\]"),
-        (1, TypeError, r"run must hold one label per point, but 1 came"),
-        (["a", "b"], ValueError, r"x has 3, y has 3, run has 2"),
-        (["a", [], "b"], TypeError, r"1 of 3 is not hashable \(row 1, "),
-        (["a", ("b", []), "c"], TypeError, r"1 of 3 is not hashable \(row 1, "),
-        (np.ones((3, 1)), TypeError, r"3 of 3 are not hashable"),
-        (["a", None, "b"], ValueError, r"1 of 3 is missing \(row 1, .*every point"),
-        (["a", np.nan, pd.NA], ValueError, r"2 of 3 are missing \(rows 1, 2, "),
-    ],
-)
-def test_refuses_bad_run_labels(run, error, message):
-    with pytest.raises(error, match=message):
-        Curve(GOOD, GOOD, run=run)
-
-
-def test_refuses_different_lengths():
-    with pytest.raises(ValueError, match="x has 3, y has 2"):
-        Curve(GOOD, [1, 2])
-
-
-@pytest.mark.parametrize("argument", ["name", "x_name", "y_name"])
-@pytest.mark.parametrize("text", [None, 3, b"name"])
-def test_refuses_a_name_that_is_no_text(argument, text):
-    with pytest.raises(TypeError, match=f"{argument} must be a str, but {re.escape(repr(text))}"):
-        Curve(GOOD, GOOD, **{argument: text})
-
-
-@pytest.mark.parametrize(
-    ("ceiling", "error"), [("1", TypeError), (True, TypeError), (np.nan, ValueError)]
-)
-def test_refuses_a_bad_ceiling(ceiling, error):
-    with pytest.raises(error, match="ceiling must be one finite number"):
-        Curve(GOOD, GOOD, ceiling=ceiling)
+        Curve(**{"x": GOOD, "y": GOOD, argument: value})
 
 
 def test_refuses_pandas_columns_of_different_index():
@@ -347,7 +377,7 @@ def test_refuses_pandas_columns_of_different_index():
     with pytest.raises(ValueError, match="x and y_se have different index"):
         Curve(x, x, y_se=y)
     with pytest.raises(ValueError, match="x and run have different index"):
-        Curve(x, x, run=y)
+        Curve(x, x, run=y.astype(str))
     with pytest.raises(ValueError, match="x and accuracy have different index"):
         Curve.from_accuracy(x, y / 10)
     assert len(Curve(x, y.to_numpy())) == 3
@@ -431,6 +461,11 @@ def test_from_frame_refuses_a_column_that_stands_twice():
 def test_from_frame_refuses_what_has_no_columns():
     with pytest.raises(TypeError, match=r"named columns, but \[1, 2\].*Curve.from_csv"):
         Curve.from_frame([1, 2], x="tokens", y="loss")
+
+
+def test_from_frame_of_columns_called_like_attributes_of_tables():
+    frame = pd.DataFrame({"column_names": [1, 2], "dtype": [3, 4], "variables": [5, 6]})
+    assert rows_of(Curve.from_frame(frame, x="column_names", y="dtype")) == [(1, 3), (2, 4)]
 
 
 def test_from_frame_names_the_rows_of_bad_values():

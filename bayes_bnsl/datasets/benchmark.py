@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayes_bnsl.curve import CsvTable, Curve
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.tables import CsvTable
 
 __all__ = ["BenchmarkCurve", "read_benchmark"]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-from bayes_bnsl.curve import CsvTable, Curve
+from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import did_you_mean
+from bayes_bnsl.tables import CsvTable
 
 __all__ = ["curve_names", "load_curve"]
 

@@ -1,0 +1,221 @@
+"""NUTS: models compiled once, chains started where they are told. The samplers' one room."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+from numpy.typing import NDArray
+
+from bayes_bnsl import model as models
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.draws import Draws
+from bayes_bnsl.law import Law
+from bayes_bnsl.model import Priors
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.optimum import LogDensity, Vector
+from bayes_bnsl.priors import Prior
+
+__all__ = ["Compiled", "Settings", "compile_law", "sample_with_nutpie", "sample_with_pymc"]
+
+STATISTICS = (
+    "depth", "diverging", "energy", "logp", "maxdepth_reached", "mean_tree_accept", "n_steps",
+    "step_size",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long to sample, and how finely to step."""
+
+    draws: int
+    tune: int
+    target_accept: float
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model, before it is given the data of a curve."""
+
+    sampler: Any
+    free: tuple[str, ...]
+    """Names of the free variables."""
+
+    def with_data(self, data: Mapping[str, Any]) -> Any:
+        """Return nutpie's model for the data of a curve."""
+        names = {variable.name for variable in self.sampler.shared_var_keys}
+        return self.sampler.with_data(**{k: v for k, v in data.items() if k in names})
+
+    def log_density(self, data: Mapping[str, Any]) -> LogDensity:
+        """Return the log density with its gradient: what NUTS calls, for SciPy."""
+        sampler = self.with_data(data)
+        function = sampler.logp_func.vm.jit_fn
+        shared = [
+            sampler.shared_data[sampler.shared_var_keys[variable]]
+            for variable in sampler.logp_func.get_shared()
+        ]
+        return lambda position: function(np.ascontiguousarray(position), *shared)
+
+    def draw_prior(self, generator: np.random.Generator, count: int) -> Vector:
+        """Draw positions from the prior."""
+        seeds = generator.integers(2**31, size=count)
+        return np.stack([self.sampler.initial_point_func(int(seed)) for seed in seeds])
+
+
+_compiled: dict[tuple[Any, ...], Compiled] = {}
+
+
+def compile_law(curve: Curve, law: Law, noise: Noise, priors: Priors) -> Compiled:
+    """Compile the model of a law, or take what was compiled for another curve before."""
+    key = models.structure(curve, law, noise, priors)
+    if key not in _compiled:
+        model = models.build_model(curve, law, noise=noise, priors=priors)
+        # Nutpie stores the free variables alone: draws.py makes the parameters of them in NumPy,
+        # in less time than a second compilation takes.
+        own = [name for name, prior in priors.items() if isinstance(prior, Prior)]
+        sampler = nutpie.compile_pymc_model(
+            model, var_names=own, default_initialization_strategy="prior", jitter_rvs=set()
+        )
+        _compiled[key] = Compiled(sampler, tuple(variable.name for variable in model.free_RVs))
+    return _compiled[key]
+
+
+def sample_with_nutpie(
+    compiled: Compiled,
+    data: Mapping[str, Any],
+    positions: Vector,
+    seeds: Sequence[int],
+    settings: Settings,
+    *,
+    cores: int,
+    report: Callable[[int], Callable[[list[Any]], None]],
+) -> tuple[Draws, Draws, Vector]:
+    """Run one chain from each position.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        The model.
+    data : mapping
+        Data of the curve, from :func:`bayes_bnsl.model.model_data`.
+    positions : ndarray, shape (n_chains, n_dimensions)
+        Where the chains start, in unconstrained coordinates.
+    seeds : sequence of int
+        One a chain.
+    settings : Settings
+        Length and step.
+    cores : int
+        How many chains run at once.
+    report : callable
+        ``report(chain)`` is told of the progress of a chain.
+
+    Returns
+    -------
+    values, statistics : dict of ndarray
+        Free variables and sampler statistics by name, shape (chain, draw, ...).
+    positions : ndarray, shape (n_chains, n_dimensions)
+        Where the chains ended.
+    """
+    model = compiled.with_data(data)
+    trees: list[Any] = []
+    for start in range(0, len(seeds), cores):
+        running = [
+            nutpie.sample(
+                dataclasses.replace(model, initial_point_func=lambda _, k=k: positions[k]),
+                draws=settings.draws,
+                tune=settings.tune,
+                target_accept=settings.target_accept,
+                seed=seeds[k],
+                chains=1,
+                cores=1,
+                adaptation="low_rank",
+                blocking=False,
+                progress_bar=False,
+                progress_callback=report(k),
+                save_warmup=False,
+                store_unconstrained=True,
+            )
+            for k in range(start, min(start + cores, len(seeds)))
+        ]
+        try:
+            trees += [chain.wait() for chain in running]
+        except BaseException:
+            for chain in running:
+                chain.cancel()
+            raise
+    values = {name: _stacked(trees, "posterior", name) for name in compiled.free}
+    statistics = {name: _stacked(trees, "sample_stats", name) for name in STATISTICS}
+    ends = _stacked(trees, "sample_stats", "unconstrained_draw")[:, -1]
+    return values, statistics, ends
+
+
+def _stacked(trees: Sequence[Any], group: str, name: str) -> NDArray[np.float64]:
+    return np.concatenate([tree[group][name].values for tree in trees])
+
+
+def sample_with_pymc(
+    curve: Curve,
+    law: Law,
+    noise: Noise,
+    priors: Priors,
+    positions: Vector,
+    seed: int,
+    settings: Settings,
+    *,
+    cores: int,
+    progress: bool,
+) -> tuple[Draws, Draws]:
+    """Run PyMC's own NUTS on the same model from the same positions.
+
+    Returns
+    -------
+    values, statistics : dict of ndarray
+        As :func:`sample_with_nutpie`.
+    """
+    with models.build_model(curve, law, noise=noise, priors=priors) as model:
+        point = model.initial_point(0)
+        starts = [_as_point(position, point) for position in positions]
+        tree = pm.sample(
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=len(positions),
+            cores=cores,
+            nuts={"target_accept": settings.target_accept},
+            nuts_sampler="pymc",
+            initvals=[_constrained(model, start) for start in starts],
+            random_seed=seed,
+            progressbar=progress,
+            quiet=True,
+            compute_convergence_checks=False,
+        )
+    values = {variable.name: tree["posterior"][variable.name].values for variable in model.free_RVs}
+    names = {"tree_depth": "depth", "reached_max_treedepth": "maxdepth_reached", "lp": "logp"}
+    names |= {"acceptance_rate": "mean_tree_accept"}
+    statistics = {
+        names.get(str(name), str(name)): array.values
+        for name, array in tree["sample_stats"].data_vars.items()
+    }
+    return values, {name: statistics[name] for name in STATISTICS if name in statistics}
+
+
+def _as_point(position: Vector, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Cut a flat position into the unconstrained values of a model, in their order."""
+    cuts = np.cumsum([np.size(value) for value in point.values()])[:-1]
+    return {
+        name: part.reshape(np.shape(value))
+        for (name, value), part in zip(point.items(), np.split(position, cuts), strict=True)
+    }
+
+
+def _constrained(model: pm.Model, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return starting values by free variable; those with a transformation PyMC chooses itself."""
+    return {
+        variable.name: point[variable.name]
+        for variable in model.free_RVs
+        if model.rvs_to_transforms[variable] is None
+    }

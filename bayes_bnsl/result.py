@@ -1,0 +1,180 @@
+"""The result of a fit: draws as an xarray DataTree with the law, the curve and a status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+
+from bayes_bnsl import storage
+from bayes_bnsl.cards import card, scatter
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.law import Law
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Fit", "load_fit"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A law fitted to a curve.
+
+    Attributes
+    ----------
+    curve : Curve
+        The points.
+    law : Law
+        The functional form.
+    noise : Noise
+        The observation model.
+    priors : mapping
+        Priors that replaced defaults.
+    data : xarray.DataTree
+        Groups ``posterior`` (the parameters by the letters of the law, in the user's units),
+        ``sample_stats``, ``log_likelihood``, ``observed_data``, ``constant_data``, and
+        ``coordinates``: the same draws in the sampler's coordinates. Every ArviZ function
+        works on it.
+    status : Status
+        Whether the draws can be trusted; ``print(fit.status)``.
+    seconds : float
+        Wall time of the fit without compilation.
+    seed : int
+        Seed that repeats the fit.
+    """
+
+    curve: Curve
+    law: Law
+    noise: Noise
+    priors: Mapping[str, Any]
+    data: xr.DataTree
+    status: Status
+    seconds: float
+    seed: int
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws of the parameters, dimensions (chain, draw) and brk."""
+        return self.data["posterior"].to_dataset()
+
+    def summary(self, *, prob: float = 0.9) -> pd.DataFrame:
+        """Return a table of the parameters with intervals and diagnostics.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a parameter: mean, sd, interval, effective sample sizes, R-hat.
+        """
+        return azs.summary(self.data, ci_prob=prob, ci_kind="eti")
+
+    def equation(self, *, latex: bool = False, digits: int = 3) -> str:
+        """Return the law with the posterior medians in place of the letters.
+
+        Parameters
+        ----------
+        latex : bool, default False
+            Whether to write LaTeX.
+        digits : int, default 3
+            Significant digits.
+
+        Returns
+        -------
+        str
+            ``y = ...``
+        """
+        median = self.posterior.median(("chain", "draw"))
+
+        def number(name: str) -> str:
+            letter, index = name, None
+            if name not in median:
+                letter, index = name.rstrip("0123456789"), int(name.lstrip("cdf"))
+            value = median[letter] if index is None else median[letter].sel(brk=index)
+            return storage.written(float(value), digits, latex=latex)
+
+        return f"y = {self.law.equation(number, latex=latex)}"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to a netCDF file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; an existing file is replaced once the new one is complete.
+
+        Raises
+        ------
+        ValueError
+            If the directory does not exist.
+        """
+        storage.write(path, self.data, self._record())
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "curve": storage.curve_record(self.curve),
+            "law": storage.value_record(self.law),
+            "noise": storage.value_record(self.noise),
+            "priors": storage.priors_record(self.priors),
+            "status": vars(self.status),
+            "seconds": self.seconds,
+            "seed": self.seed,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Fit of {self.law.name} to {self.curve.name!r}, {len(self.curve)} points>\n"
+            f"{self.equation()}\n{self.status}"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [(self.equation(),), (str(self.status),)]
+        caption = f"{len(self.curve)} points on logarithmic axes"
+        picture = scatter(self.curve.log_x, self.curve.log_y, caption=caption)
+        return card(f"{self.law.name} fitted to {self.curve.name}", rows, picture)
+
+
+def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
+    """Read a fit that `Fit.save` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    law : Law, optional
+        The law of the fit, needed if it is a `Custom` one: a function is not saved.
+
+    Returns
+    -------
+    Fit
+        The same fit; it forecasts the same numbers to the last bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, was not written by this package, or needs `law`.
+    """
+    data, record = storage.read(path)
+    return Fit(
+        curve=storage.curve_from(record["curve"], data),
+        law=law or storage.value_from(record["law"]),
+        noise=storage.value_from(record["noise"]),
+        priors=storage.priors_from(record["priors"]),
+        data=data,
+        status=Status(**record["status"]),
+        seconds=record["seconds"],
+        seed=record["seed"],
+    )

@@ -1,0 +1,196 @@
+"""From a curve to a fit: climb to the modes, then NUTS in rounds until it has converged.
+
+Chains start dispersed over the modes. If a round of draws does not meet the bar of
+:class:`~bayes_bnsl.status.Status`, a longer one with smaller steps starts where it ended, until
+`max_gradients` is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from bayes_bnsl import model as models
+from bayes_bnsl import nuts
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.draws import Draws, Problem
+from bayes_bnsl.errors import NotConvergedWarning, warn
+from bayes_bnsl.law import Law
+from bayes_bnsl.model import Priors
+from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.optimum import Mode, Vector, find_modes
+from bayes_bnsl.progress import chains_progress
+from bayes_bnsl.result import Fit
+from bayes_bnsl.status import LEAST_EFFECTIVE_DRAWS, Status
+
+__all__ = ["fit"]
+
+N_STARTS = 16
+"""Climbs to modes, from draws of the prior."""
+
+CREDIBLE = 10.0
+"""Modes whose log density is within this of the highest get chains."""
+
+FINER = 1.5
+"""How many more steps a trajectory takes in the next round, whose steps are smaller."""
+
+MOST_KEPT = 4000
+"""Most draws kept of a chain; longer rounds are thinned, which loses next to nothing."""
+
+
+def fit(
+    curve: Curve,
+    law: Law,
+    *,
+    noise: Noise | None = None,
+    priors: Priors | None = None,
+    draws: int = 1000,
+    chains: int = 4,
+    max_gradients: int = 10_000_000,
+    tune: int = 500,
+    target_accept: float = 0.95,
+    sampler: str = "nutpie",
+    cores: int | None = None,
+    seed: int | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Fit a law to a curve: MAP by SciPy, then NUTS until the draws have converged.
+
+    Parameters
+    ----------
+    curve : Curve
+        The points.
+    law : Law
+        The functional form, such as ``BNSL(1)``.
+    noise : Noise, default LogNormal()
+        How y scatters about the curve.
+    priors : mapping of str to Prior or float, optional
+        Priors that replace defaults, by the name of the parameter; a number fixes it.
+    draws : int, default 1000
+        Draws of each chain in the first round.
+    chains : int, default 4
+        Number of chains, at least 2.
+    max_gradients : int, default 10 million
+        Most gradients of the log density that a round may take; rounds grow until the draws
+        have converged or the next one would need more. Ten million take about half a minute
+        on two cores for 50 points.
+    tune : int, default 500
+        Steps at the start of each round that adapt the sampler and are not kept.
+    target_accept : float, default 0.95
+        Acceptance that the first round adapts its step to; later rounds take smaller steps.
+    sampler : {"nutpie", "pymc"}
+        Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
+    cores : int, optional
+        How many chains run at once; all of them by default.
+    seed : int, optional
+        Makes the result repeatable. Drawn at random, and kept in the fit, by default.
+    progress : bool, default True
+        Whether to show a progress bar, in a terminal or a notebook.
+
+    Returns
+    -------
+    Fit
+        Draws, status, curve and law.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; see also :func:`build_model`.
+
+    Warns
+    -----
+    NotConvergedWarning
+        If the draws do not meet the bar, with the sentence of ``fit.status``.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import BNSL, load_curve
+    >>> seen, later = load_curve("four_digit_addition").split(n=14)
+    >>> result = fit(seen, BNSL(1), seed=1, progress=False)
+    >>> result.status.ok
+    True
+    """
+    noise = LogNormal() if noise is None else noise
+    priors = models.check_arguments(curve, law, noise, priors)
+    _check_counts(draws=draws, chains=chains, max_gradients=max_gradients, tune=tune)
+    if cores is not None:
+        _check_counts(cores=cores)
+    if sampler not in ("nutpie", "pymc"):
+        raise ValueError(f"sampler must be 'nutpie' or 'pymc'; got {sampler!r}.")
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    generator = np.random.default_rng(seed)
+    problem = Problem(curve, law, noise, priors)
+
+    compiled = nuts.compile_law(curve, law, noise, priors)
+    began = time.perf_counter()
+    data = models.model_data(curve, law, priors)
+    modes = find_modes(compiled.log_density(data), compiled.draw_prior(generator, N_STARTS))
+    positions = _dispersed(modes, chains, generator)
+    settings = nuts.Settings(draws, tune, target_accept)
+    while True:
+        seeds = [int(number) for number in generator.integers(2**31, size=chains)]
+        if sampler == "pymc":
+            values, statistics = nuts.sample_with_pymc(
+                curve, law, noise, priors, positions, seeds[0], settings,
+                cores=cores or chains, progress=progress,
+            )  # fmt: skip
+        else:
+            with chains_progress(chains, settings.draws + tune, shown=progress) as report:
+                values, statistics, positions = nuts.sample_with_nutpie(
+                    compiled, data, positions, seeds, settings,
+                    cores=cores or chains, report=report,
+                )  # fmt: skip
+        divergences = int(statistics["diverging"].sum())
+        values, statistics = _thinned(values), _thinned(statistics)
+        parameters = problem.parameters(values)
+        status = problem.diagnose(values, parameters, divergences)
+        if status.ok or status.name == "constant_y" or sampler == "pymc":
+            break
+        settings = _next_round(settings, status)
+        gradients = FINER * chains * settings.draws * float(np.mean(statistics["n_steps"]))
+        if gradients > max_gradients:
+            break
+    seconds = time.perf_counter() - began
+    if not status.ok:
+        warn(f"{law.name} fitted to {curve.name!r}. {status}", NotConvergedWarning)
+    tree = problem.tree(values, parameters, statistics)
+    return Fit(curve, law, noise, priors, tree, status, seconds, seed)
+
+
+def _check_counts(**counts: Any) -> None:
+    least = {"chains": 2}
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, Integral):
+            raise TypeError(f"{name} must be an integer; got {count!r}.")
+        if count < least.get(name, 1):
+            raise ValueError(f"{name} must be at least {least.get(name, 1)}; got {count}.")
+
+
+def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -> Vector:
+    """Return a start for each chain, over the credible modes in turn."""
+    credible = [mode for mode in modes if mode.log_density > modes[0].log_density - CREDIBLE]
+    chosen = np.stack([credible[chain % len(credible)].position for chain in range(chains)])
+    return chosen + 0.1 * generator.standard_normal(chosen.shape)
+
+
+def _next_round(settings: nuts.Settings, status: Status) -> nuts.Settings:
+    """Return more draws if the round had too few, smaller steps if it diverged."""
+    lacking = 2 * LEAST_EFFECTIVE_DRAWS / max(status.effective_draws, 1.0)
+    least = 1 if status.name == "divergent" else 2
+    growth = int(np.clip(np.ceil(lacking), least, 8))
+    finer = 5.0 if status.divergences else 2.0
+    return nuts.Settings(
+        settings.draws * growth, settings.tune, 1 - (1 - settings.target_accept) / finer
+    )
+
+
+def _thinned(arrays: Draws) -> Draws:
+    """Keep at most so many draws of each chain, evenly spaced, the last among them."""
+    draws = next(iter(arrays.values())).shape[1]
+    step = -(-draws // MOST_KEPT)
+    return {name: array[:, ::-1][:, ::step][:, ::-1] for name, array in arrays.items()}

@@ -1,0 +1,139 @@
+"""Whether draws can be trusted, in words.
+
+The bar: rank-normalised R-hat at most 1.01 and bulk and tail effective sample size at least
+400 for every parameter and for log mu at both ends of the data and at ten times their end,
+and no divergence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+__all__ = ["Status", "diagnose"]
+
+MOST_R_HAT = 1.01
+LEAST_EFFECTIVE_DRAWS = 400
+
+SENTENCES = {
+    "converged": (
+        "Converged: R-hat at most {r_hat:.3f}, at least {effective_draws:.0f} effective draws "
+        "of every quantity, no divergence."
+    ),
+    "divergent": (
+        "{divergences} transitions diverged: the sampler could not follow the posterior into "
+        "its narrowest part, so intervals may be too short. Use fewer breaks, give a prior to "
+        "{worst_r_hat}, or raise max_gradients."
+    ),
+    "chains_disagree": (
+        "The chains disagree about {worst_r_hat} (R-hat {r_hat:.3f}, should be at most 1.01): "
+        "they have visited several modes too seldom to weigh them, so do not rely on the "
+        "intervals. Raise max_gradients, use fewer breaks, or give a prior that rules a mode out."
+    ),
+    "few_draws": (
+        "Only {effective_draws:.0f} effective draws of {worst_effective_draws} (should be at "
+        "least 400): the ends of intervals are noisy. Raise max_gradients."
+    ),
+    "constant_y": (
+        "All y are equal, so the points say nothing about slopes or noise: what you see is the "
+        "prior. Check that the right column was read."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Verdict on the draws of a fit; ``str(status)`` is a sentence.
+
+    Attributes
+    ----------
+    name : str
+        ``converged``, ``divergent``, ``chains_disagree``, ``few_draws`` or ``constant_y``.
+    r_hat : float
+        Largest rank-normalised R-hat.
+    effective_draws : float
+        Smallest bulk or tail effective sample size.
+    divergences : int
+        Number of divergent transitions.
+    worst_r_hat, worst_effective_draws : str
+        The quantities those two belong to.
+
+    Examples
+    --------
+    >>> status = Status("few_draws", 1.004, 312.0, 0, "a", "f[1]")
+    >>> status.ok
+    False
+    >>> print(status)
+    Only 312 effective draws of f[1] (should be at least 400): the ends of intervals are noisy.
+    Raise max_gradients.
+    """
+
+    name: str
+    r_hat: float
+    effective_draws: float
+    divergences: int
+    worst_r_hat: str
+    worst_effective_draws: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the draws meet the bar."""
+        return self.name == "converged"
+
+    def __str__(self) -> str:
+        return SENTENCES[self.name].format(**vars(self))
+
+
+def diagnose(
+    quantities: Mapping[str, NDArray[np.float64]], divergences: int, *, constant_y: bool = False
+) -> Status:
+    """Judge draws by R-hat, effective sample size and divergences.
+
+    Parameters
+    ----------
+    quantities : mapping of str to ndarray, shape (n_chains, n_draws)
+        Everything that has to have converged, by name. Constants pass.
+    divergences : int
+        Number of divergent transitions.
+    constant_y : bool, default False
+        Whether all y of the data are equal.
+
+    Returns
+    -------
+    Status
+        The gravest verdict that applies.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(size=(4, 1000))
+    >>> diagnose({"a": draws}, 0).name
+    'converged'
+    >>> diagnose({"a": draws + [[0], [0], [0], [3]]}, 0).name
+    'chains_disagree'
+    """
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    r_hats, effective = {}, {}
+    for name, draws in quantities.items():
+        if np.ptp(draws) == 0:
+            continue
+        r_hats[name] = float(array_stats.rhat(draws, **axes))
+        bulk = array_stats.ess(draws, method="bulk", **axes)
+        tail = array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)
+        effective[name] = float(min(bulk, tail))
+    worst_r_hat = max(r_hats, key=lambda name: np.nan_to_num(r_hats[name], nan=np.inf))
+    fewest = min(effective, key=lambda name: np.nan_to_num(effective[name], nan=-np.inf))
+    if constant_y:
+        verdict = "constant_y"
+    elif not r_hats[worst_r_hat] <= MOST_R_HAT:
+        verdict = "chains_disagree"
+    elif divergences:
+        verdict = "divergent"
+    elif not effective[fewest] >= LEAST_EFFECTIVE_DRAWS:
+        verdict = "few_draws"
+    else:
+        verdict = "converged"
+    return Status(verdict, r_hats[worst_r_hat], effective[fewest], divergences, worst_r_hat, fewest)

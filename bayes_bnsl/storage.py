@@ -1,0 +1,119 @@
+"""Fits on disk: netCDF with the description of the fit as JSON; never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_bnsl import laws, noise
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.laws import Custom
+from bayes_bnsl.priors import Prior
+
+RECORD = "bayes_bnsl"
+"""Attribute of the root group that holds the description."""
+
+
+def write(path: str | os.PathLike[str], data: xr.DataTree, record: Mapping[str, Any]) -> None:
+    """Write a tree with its description beside the target, then rename."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise ValueError(
+            f"Cannot write {target.name}: the directory {target.parent} does not exist. "
+            "Make it first."
+        )
+    tree = data.copy()
+    tree.attrs[RECORD] = json.dumps(record)
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        tree.to_netcdf(aside, engine="h5netcdf")
+        Path(aside).replace(target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> tuple[xr.DataTree, dict[str, Any]]:
+    """Read a tree and its description."""
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"There is no file {source}.")
+    try:
+        with xr.open_datatree(source, engine="h5netcdf") as tree:
+            data = tree.load()
+            record = json.loads(data.attrs.pop(RECORD))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{source} is damaged, or is no fit saved by bayes_bnsl ({error}). Save the fit again."
+        ) from error
+    return data, record
+
+
+def value_record(value: Any) -> dict[str, Any]:
+    """Describe a law or a noise model by class and fields."""
+    if isinstance(value, Custom):
+        return {"type": "Custom", "label": value.label}
+    return {"type": type(value).__name__, **asdict(value)}
+
+
+def value_from(record: Mapping[str, Any]) -> Any:
+    """Make the law or the noise model again."""
+    fields = dict(record)
+    name = fields.pop("type")
+    if name == "Custom":
+        raise ValueError(
+            f"This fit is of a law of your own, {fields['label']!r}, whose function is not in the "
+            "file. Pass it: load_fit(path, law=...)."
+        )
+    known = {kind: getattr(room, kind) for room in (laws, noise) for kind in room.__all__}
+    return known[name](**fields)
+
+
+def priors_record(priors: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe priors and fixed values."""
+    return {
+        name: {"distribution": prior.distribution, **prior.constants()}
+        if isinstance(prior, Prior)
+        else np.asarray(prior).tolist()
+        for name, prior in priors.items()
+    }
+
+
+def priors_from(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the priors again."""
+    return {
+        name: Prior(**value) if isinstance(value, dict) else np.asarray(value, dtype=float)
+        for name, value in record.items()
+    }
+
+
+def curve_record(curve: Curve) -> dict[str, Any]:
+    """Describe what of a curve is not in the data groups."""
+    return {key: getattr(curve, key) for key in ("name", "x_name", "y_name", "ceiling")}
+
+
+def curve_from(record: Mapping[str, Any], data: xr.DataTree) -> Curve:
+    """Make the curve again from the data groups."""
+    constant = data["constant_data"].to_dataset()
+    columns = {
+        name: constant[name].values if name in constant else None for name in ("y_se", "run")
+    }
+    return Curve(constant["x"].values, data["observed_data"]["y"].values, **columns, **record)
+
+
+def written(value: float, digits: int, *, latex: bool) -> str:
+    """Write a number with so many significant digits."""
+    text = f"{value:.{digits}g}"
+    if latex and "e" in text:
+        mantissa, exponent = text.split("e")
+        return rf"{mantissa}\times 10^{{{int(exponent)}}}"
+    return text

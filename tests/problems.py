@@ -1,0 +1,120 @@
+"""The bank of problems that feeds every test: a law, its true parameters, where it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_bnsl.law import Law
+from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
+
+__all__ = ["PROBLEMS", "Problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Points at ``x`` of a law whose parameters are known; ``noise`` is the sd of log y."""
+
+    name: str
+    law: Law
+    theta: Mapping[str, Any]
+    x: np.ndarray
+    noise: float = 0.02
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def broken(*, c, d, f, **line):
+    """Return the parameters of a BNSL with breaks."""
+    return line | {"c": np.array(c), "d": np.array(d), "f": np.array(f)}
+
+
+def saturating(log_x, theta, xp):
+    """Return log y of y = k + r / (1 + x**s)."""
+    return xp.log(theta["k"] + theta["r"] / (1 + xp.exp(theta["s"] * log_x)))
+
+
+SMALL = np.geomspace(1.0, 1e4, 25)
+WIDE = np.geomspace(1e1, 1e9, 33)
+
+PROBLEMS = (
+    Problem("power law to a limit", BNSL(0), {"a": 0.3, "b": 5.0, "c0": 0.35}, SMALL),
+    Problem("power law to zero", BNSL(0), {"a": 0.0, "b": 5.0, "c0": 0.35}, SMALL),
+    Problem("rising power law", BNSL(0), {"a": 0.3, "b": 0.1, "c0": -0.4}, SMALL),
+    Problem(
+        "one break",
+        BNSL(1),
+        broken(a=0.2, b=8.0, c0=0.15, c=[0.4], d=[1e5], f=[0.6]),
+        WIDE,
+    ),
+    Problem(
+        "four-digit addition",  # Caballero et al., ICLR 2023, section 5.3
+        BNSL(1),
+        broken(
+            a=0.41388453,
+            b=2.27727229,
+            c0=0.05507735,
+            c=[5.66290382],
+            d=[612.583617],
+            f=[0.05919304],
+        ),
+        np.geomspace(160.0, 928.0, 17),
+    ),
+    Problem(
+        "steep: b overflows",  # b = exp(829)
+        BNSL(1),
+        broken(a=0.01, log_b=829.0, c0=60.0, c=[-59.5], d=[1e6], f=[0.1]),
+        np.geomspace(5e5, 3e7, 20),
+    ),
+    Problem(
+        "double descent",
+        BNSL(2),
+        broken(a=0.05, b=3.0, c0=0.3, c=[-0.6, 1.0], d=[1e3, 1e5], f=[0.2, 0.3]),
+        WIDE,
+    ),
+    Problem(
+        "three breaks",  # Caballero et al., ICLR 2023, figure 1
+        BNSL(3),
+        broken(
+            a=1e-3,
+            b=4.66e3,
+            c0=0.05,
+            c=[0.49, -0.811, 2.1],
+            d=[3e6, 1e14, 2e20],
+            f=[1.1, 1.425, 0.05],
+        ),
+        np.geomspace(1e2, 1e22, 61),
+    ),
+    Problem("M1", M1(), {"a": 5.0, "b": -0.35}, SMALL),
+    Problem("M2", M2(), {"a": 5.0, "b": -0.35, "c": 0.3}, SMALL),
+    Problem("M3", M3(), {"a": 5.0, "b": -0.6, "c": 0.3, "d": 2e-3}, SMALL),
+    Problem("M3 to zero", M3(constant=False), {"a": 5.0, "b": -0.6, "d": 2e-3}, SMALL),
+    Problem(
+        "M4, alpha below 1",
+        M4(),
+        {"e_0": 0.9, "e_inf": 0.1, "alpha": 0.4, "beta": 30.0, "c": -0.5},
+        SMALL,
+    ),
+    Problem(
+        "M4, alpha near 1",
+        M4(),
+        {"e_0": 2.3, "e_inf": 0.2, "alpha": 1 + 1e-6, "beta": 40.0, "c": -0.7},
+        SMALL,
+    ),
+    Problem(
+        "M4, alpha above 1",
+        M4(),
+        {"e_0": 3.0, "e_inf": 0.05, "alpha": 2.5, "beta": 200.0, "c": -0.9},
+        SMALL,
+    ),
+    Problem(
+        "custom",
+        Custom(saturating, ("k", "r", "s"), "saturating"),
+        {"k": 0.4, "r": 2.0, "s": 0.6},
+        SMALL,
+    ),
+)
