@@ -4,7 +4,13 @@ from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
 from .datasets import load_curve as load_curve
 from .datasets import read_benchmark as read_benchmark
+from .datasets import simulate as simulate
 from .errors import BayesBnslWarning as BayesBnslWarning
+from .errors import DuplicateRowsWarning as DuplicateRowsWarning
+from .errors import NotConvergedWarning as NotConvergedWarning
+from .forecasting import forecast as forecast
+from .forecasting import interval as interval
+from .forecasting import log_score as log_score
 from .laws import BNSL as BNSL
 from .laws import M1 as M1
 from .laws import M2 as M2
@@ -13,6 +19,9 @@ from .laws import M4 as M4
 from .laws import Custom as Custom
 from .model import build_model as build_model
 from .noise import LogNormal as LogNormal
+from .plots import plot_forecast as plot_forecast
+from .plots import plot_posterior as plot_posterior
+from .plots import plot_segments as plot_segments
 from .priors import Prior as Prior
 from .result import Fit as Fit
 from .result import load_fit as load_fit

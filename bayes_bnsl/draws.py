@@ -104,8 +104,9 @@ class Problem:
         if self.curve.run is not None:
             constant["run"] = xr.DataArray(np.asarray(self.curve.run.tolist()), dims="obs_id")
         log_se = constant["y_se"] / y if "y_se" in constant else None
+        theta: dict[str, Any] = dict(posterior.data_vars)
         log_likelihood = self.noise.log_density(
-            y, self.law.log_mu(np.log(x), posterior), self.noise.scale(posterior, log_se)
+            y, self.law.log_mu(np.log(x), theta), self.noise.scale(theta, log_se)
         )
         points = {"obs_id": np.arange(len(self.curve))}
         groups = {

@@ -248,7 +248,8 @@ def _checked_prior(law: Law, name: str, prior: Any) -> Any:
 def _allows(prior: Prior, value: float) -> bool:
     """Tell whether the density of a prior is above zero at a value."""
     distribution: Any = getattr(pm, prior.distribution, None)
-    if not (isinstance(distribution, type) and issubclass(distribution, pm.Continuous)):
+    is_class = isinstance(distribution, type)
+    if not (is_class and issubclass(distribution, pm.Continuous)):
         raise ValueError(
             f"{prior.distribution!r} is no continuous distribution of PyMC. Names are those of "
             "pymc, such as Normal, LogNormal, HalfNormal, Gamma, Beta, Uniform, StudentT."

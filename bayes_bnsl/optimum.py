@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["Mode", "find_modes"]
 
-Vector: TypeAlias = NDArray[np.float64]
-LogDensity: TypeAlias = Callable[[Vector], tuple[float, Vector]]
+type Vector = NDArray[np.float64]
+type LogDensity = Callable[[Vector], tuple[float, Vector]]
 """Log density and its gradient at a position in the sampler's coordinates."""
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats as azs
-import numpy as np
 import xarray as xr
 
 from bayes_bnsl import storage

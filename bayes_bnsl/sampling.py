@@ -151,10 +151,11 @@ def fit(
         status = problem.diagnose(values, parameters, divergences)
         if status.ok or status.name == "constant_y" or sampler == "pymc":
             break
-        settings = _next_round(settings, status)
-        gradients = FINER * chains * settings.draws * float(np.mean(statistics["n_steps"]))
-        if gradients > max_gradients:
+        steps = FINER * chains * float(np.mean(statistics["n_steps"]))
+        longer = _next_round(settings, status, most_draws=int(max_gradients / steps))
+        if longer == settings:
             break
+        settings = longer
     seconds = time.perf_counter() - began
     if not status.ok:
         warn(f"{law.name} fitted to {curve.name!r}. {status}", NotConvergedWarning)
@@ -178,15 +179,19 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
     return chosen + 0.1 * generator.standard_normal(chosen.shape)
 
 
-def _next_round(settings: nuts.Settings, status: Status) -> nuts.Settings:
-    """Return more draws if the round had too few, smaller steps if it diverged."""
+def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
+    """Return more draws if the round had too few, smaller steps if it diverged.
+
+    The settings come back as they are when what is lacking is out of reach.
+    """
     lacking = 2 * LEAST_EFFECTIVE_DRAWS / max(status.effective_draws, 1.0)
     least = 1 if status.name == "divergent" else 2
     growth = int(np.clip(np.ceil(lacking), least, 8))
+    draws = min(settings.draws * growth, most_draws)
+    if draws < settings.draws * least:
+        return settings
     finer = 5.0 if status.divergences else 2.0
-    return nuts.Settings(
-        settings.draws * growth, settings.tune, 1 - (1 - settings.target_accept) / finer
-    )
+    return nuts.Settings(draws, settings.tune, 1 - (1 - settings.target_accept) / finer)
 
 
 def _thinned(arrays: Draws) -> Draws:

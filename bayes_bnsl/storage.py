@@ -104,10 +104,9 @@ def curve_record(curve: Curve) -> dict[str, Any]:
 def curve_from(record: Mapping[str, Any], data: xr.DataTree) -> Curve:
     """Make the curve again from the data groups."""
     constant = data["constant_data"].to_dataset()
-    columns = {
-        name: constant[name].values if name in constant else None for name in ("y_se", "run")
-    }
-    return Curve(constant["x"].values, data["observed_data"]["y"].values, **columns, **record)
+    columns: dict[str, Any] = dict(record)
+    columns |= {name: constant[name].values for name in ("y_se", "run") if name in constant}
+    return Curve(constant["x"].values, data["observed_data"].to_dataset()["y"].values, **columns)
 
 
 def written(value: float, digits: int, *, latex: bool) -> str:
@@ -117,3 +116,28 @@ def written(value: float, digits: int, *, latex: bool) -> str:
         mantissa, exponent = text.split("e")
         return rf"{mantissa}\times 10^{{{int(exponent)}}}"
     return text
+
+
+def forecast_record(fit: Any) -> dict[str, Any]:
+    """Describe where a forecast comes from, in attributes that netCDF can hold."""
+    curve = fit.curve
+    record = {
+        "law": fit.law.name,
+        "noise": json.dumps(value_record(fit.noise)),
+        "name": curve.name,
+        "x_name": curve.x_name,
+        "y_name": curve.y_name,
+        "status": str(fit.status),
+    }
+    return record if curve.ceiling is None else record | {"ceiling": curve.ceiling}
+
+
+def noise_of(forecast: xr.Dataset) -> noise.Noise:
+    """Return the noise model of a forecast."""
+    try:
+        return value_from(json.loads(forecast.attrs["noise"]))
+    except KeyError:
+        raise ValueError(
+            "This Dataset is no forecast: its attributes do not name a noise model. Pass what "
+            "bayes_bnsl.forecast returned; some xarray operations drop attributes."
+        ) from None

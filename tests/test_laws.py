@@ -80,13 +80,13 @@ def numbers(mp_values):
     return np.array([float(value) for value in mp_values])
 
 
-def exact_slope(problem, x, order=1):
+def exact_slope(problem, x):
     """Return the derivative of log y by log x."""
 
     def log_y(log_x):
         return mp.log(textbook(problem.law, mp.exp(log_x), problem.theta))
 
-    return mp.diff(log_y, mp.log(x), order)
+    return mp.diff(log_y, mp.log(x))
 
 
 def draws_of(problem, n=6):
