@@ -104,7 +104,7 @@ class Problem:
         if self.curve.run is not None:
             constant["run"] = xr.DataArray(np.asarray(self.curve.run.tolist()), dims="obs_id")
         log_se = constant["y_se"] / y if "y_se" in constant else None
-        theta: dict[str, Any] = dict(posterior.data_vars)
+        theta: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
         log_likelihood = self.noise.log_density(
             y, self.law.log_mu(np.log(x), theta), self.noise.scale(theta, log_se)
         )

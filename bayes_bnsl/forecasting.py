@@ -61,7 +61,7 @@ def forecast(fit: Fit, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
-    at = checked_numbers(x if np.ndim(x) else [x], "x")
+    at = checked_numbers(_listed(x), "x")
     curve = fit.curve
     posterior = fit.posterior.stack(sample=("chain", "draw"), create_index=False)
     theta = {str(name): draws for name, draws in posterior.data_vars.items()}
@@ -130,7 +130,7 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ValueError
         If there is not one y for each x.
     """
-    values = checked_numbers(y if np.ndim(y) else [y], "y")
+    values = checked_numbers(_listed(y), "y")
     if values.shape != forecast["x"].shape:
         raise ValueError(
             f"y must hold one value for each of the {forecast['x'].size} x of the forecast; "
@@ -148,3 +148,8 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
         density,
         input_core_dims=[["sample"]],
     ).rename("log_score")
+
+
+def _listed(values: Any) -> Any:
+    """Let a single number stand for a list of one."""
+    return values if np.ndim(values) else [values]

@@ -81,12 +81,29 @@ def log_of(theta: Theta, name: str, xp: Any = np) -> Any:
 
 
 def each_break(value: Any, n_breaks: int) -> list[Any]:
-    """Split a parameter of the breaks into one value a break."""
+    """Split a parameter of the breaks into one value a break.
+
+    Raises
+    ------
+    ValueError
+        If it has another number of values.
+    """
     if "brk" in getattr(value, "dims", ()):
-        return [value.isel(brk=i, drop=True) for i in range(n_breaks)]
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    return [value[..., i] for i in range(n_breaks)]
+        entries = [value.isel(brk=i, drop=True) for i in range(value.sizes["brk"])]
+    elif isinstance(value, (list, tuple)):
+        entries = list(value)
+    elif getattr(value, "ndim", 0) == 0:
+        entries = [value]
+    else:
+        # the length of a tensor is not known before it has a value
+        count = value.shape[-1] if isinstance(value, np.ndarray) else n_breaks
+        entries = [value[..., i] for i in range(count)]
+    if len(entries) != n_breaks:
+        raise ValueError(
+            f"A law of {n_breaks} breaks needs {n_breaks} values of each of c, d and f; got "
+            f"{len(entries)}."
+        )
+    return entries
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 from scipy.stats import gaussian_kde
 
@@ -24,6 +24,7 @@ __all__ = ["plot_forecast", "plot_posterior", "plot_segments"]
 
 # Okabe and Ito's colours, told apart by colour-blind readers.
 SEEN, HELD_OUT, BAND, BREAK = "#000000", "#D55E00", "#0072B2", "#009E73"
+TICKS = (1, 1.5, 2, 3, 4, 5, 6, 8)
 SEGMENTS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#F0E442")
 
 
@@ -158,7 +159,8 @@ def plot_segments(
     breaks = [float(place.median()) for place in segments.breaks]
     if x is None:
         x = (min(breaks) / 100, max(breaks) * 100) if breaks else (1.0, 1e4)
-    grid = np.geomspace(np.min(x), np.max(x), 400)
+    span = np.asarray(x, dtype=float)
+    grid = np.geomspace(span.min(), span.max(), 400)
     u = xr.DataArray(np.log(grid), dims="x")
     ax = _new_axes(ax)
     others = [dim for dim in law.log_mu(u, draws).dims if dim != "x"]
@@ -188,7 +190,7 @@ def plot_segments(
     ax.set_ylim(max(low, 1e-300) if low > 0 else None, high)
     _number_ticks(ax)
     ax.set_title(
-        f"{law.name}: {law.n_breaks + 1} power laws that meet at {law.n_breaks} breaks",
+        f"{law.name} and the {law.n_breaks + 1} power laws that it is made of",
         fontsize="medium",
     )
     ax.legend(fontsize="small", frameon=False)
@@ -216,7 +218,15 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, **settings: Any) -> Any:
         f"log_{name}" if f"log_{name}" in fit.posterior else name
         for name in (*fit.law.parameters, *fit.noise.parameters)
     ]
-    return azp.plot_dist(fit.data, var_names=names, ci_kind="eti", ci_prob=prob, **settings)
+    settings = {"figure_kwargs": {"layout": "constrained"}} | settings
+    return azp.plot_dist(
+        fit.data,
+        var_names=names,
+        ci_kind="eti",
+        ci_prob=prob,
+        visuals={"point_estimate_text": False} | settings.pop("visuals", {}),
+        **settings,
+    )
 
 
 def _new_axes(ax: Axes | None) -> Axes:
@@ -231,10 +241,14 @@ def _number_ticks(ax: Axes) -> None:
     """Write numbers on a logarithmic axis of less than two decades, where powers are too few."""
     for axis in (ax.xaxis, ax.yaxis):
         low, high = axis.get_view_interval()
-        if 0 < low and high / low < 100:
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else "auto"))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+        if low <= 0 or high / low >= 100:
+            continue
+        if high / low < 2:
+            axis.set_major_locator(MaxNLocator(6))
+        else:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 8 else TICKS))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _break_strip(ax: Axes, fit: Fit) -> None:

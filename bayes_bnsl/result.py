@@ -101,7 +101,7 @@ class Fit:
             if name not in median:
                 letter, index = name.rstrip("0123456789"), int(name.lstrip("cdf"))
             value = median[letter] if index is None else median[letter].sel(brk=index)
-            return storage.written(float(value), digits, latex=latex)
+            return _written(float(value), digits, latex=latex)
 
         return f"y = {self.law.equation(number, latex=latex)}"
 
@@ -177,3 +177,12 @@ def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
         seconds=record["seconds"],
         seed=record["seed"],
     )
+
+
+def _written(value: float, digits: int, *, latex: bool) -> str:
+    """Write a number with so many significant digits, in brackets if it is negative."""
+    text = f"{value:.{digits}g}"
+    if latex and "e" in text:
+        mantissa, exponent = text.split("e")
+        text = rf"{mantissa}\times 10^{{{int(exponent)}}}"
+    return f"({text})" if value < 0 else text

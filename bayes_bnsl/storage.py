@@ -109,15 +109,6 @@ def curve_from(record: Mapping[str, Any], data: xr.DataTree) -> Curve:
     return Curve(constant["x"].values, data["observed_data"].to_dataset()["y"].values, **columns)
 
 
-def written(value: float, digits: int, *, latex: bool) -> str:
-    """Write a number with so many significant digits."""
-    text = f"{value:.{digits}g}"
-    if latex and "e" in text:
-        mantissa, exponent = text.split("e")
-        return rf"{mantissa}\times 10^{{{int(exponent)}}}"
-    return text
-
-
 def forecast_record(fit: Any) -> dict[str, Any]:
     """Describe where a forecast comes from, in attributes that netCDF can hold."""
     curve = fit.curve
