@@ -2,7 +2,7 @@
 # the package and, for the developers' targets, their tools. PYTHON=... names the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs benchmark clean
+.PHONY: help demo test test-all check docs pictures benchmark clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -36,8 +36,11 @@ docs: .venv/.ready-dev ## the documentation in docs/_build/; ONLINE=1 links to o
 	ONLINE=$(ONLINE) $(py) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
+pictures: .venv/.ready ## the pictures of the documentation, in docs/pictures/
+	$(py) docs/make_pictures.py
+
 benchmark: .venv/.ready-dev ## the timings in tests/benchmarks/
-	$(pytest) tests/benchmarks --override-ini addopts=--import-mode=importlib --benchmark-only
+	$(pytest) tests/benchmarks --override-ini addopts=--import-mode=importlib --benchmark-only -s
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

@@ -80,20 +80,30 @@ class Problem:
         """Judge draws: free variables, parameters, and log mu at the ends and at 10x beyond."""
         quantities: Draws = {}
         for name, array in (values | parameters).items():
-            if name.removeprefix("log_") in quantities:
+            if name.startswith("log_") and name.removeprefix("log_") in parameters:
                 continue
+            array = parameters.get(f"log_{name}", array)  # the same ranks, without overflow
+            label = f"coordinate {name}" if name.startswith("z_") else name
             if array.ndim == 2:
-                quantities[name] = array
+                quantities[label] = array
             else:
                 for i in range(array.shape[2]):
-                    quantities[f"{name}{i + 1}"] = array[..., i]
+                    quantities[f"{label}{i + 1}"] = array[..., i]
         first, last = self.curve.log_x[[0, -1]]
         for label, at in (("first x", first), ("last x", last), ("10x", last + np.log(10))):
             quantities[f"log mu at {label}"] = self.law.log_mu(at, parameters)
         constant_y = np.ptp(self.curve.y) == 0
         return diagnose(quantities, divergences, constant_y=bool(constant_y))
 
-    def tree(self, values: Draws, parameters: Draws, stats: Draws) -> xr.DataTree:
+    def modes(self, values: Draws, log_density: NDArray[np.float64]) -> xr.Dataset:
+        """Return the parameters at the modes, dimension ``mode``, with their log density."""
+        table = self._dataset(self.parameters(values)).isel(chain=0, drop=True)
+        table = table.rename(draw="mode").assign(log_density=("mode", log_density))
+        return table.assign_coords(mode=np.arange(len(log_density)))
+
+    def tree(
+        self, values: Draws, parameters: Draws, stats: Draws, modes: xr.Dataset
+    ) -> xr.DataTree:
         """Return everything as a tree that ArviZ understands."""
         posterior = self._dataset(parameters)
         x = xr.DataArray(self.curve.x, dims="obs_id")
@@ -118,6 +128,7 @@ class Problem:
             ),
             "observed_data": xr.Dataset({"y": y}, coords=points),
             "constant_data": xr.Dataset(constant, coords=points),
+            "modes": modes,
         }
         for name in ("posterior", "coordinates", "sample_stats", "log_likelihood"):
             groups[name] = groups[name].assign_attrs(sample_dims=["chain", "draw"])

@@ -7,6 +7,7 @@ curve of any length.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from pymc.distributions.transforms import _default_transform
+from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform
 
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.curve import Curve
@@ -163,7 +166,23 @@ def _given(law: Law, name: str, prior: Any, constant: Mapping[str, Any]) -> Any:
     dims = "brk" if law.has_break(name) else None
     if at_least is None and at_most is None:
         return distribution(name, **numbers, dims=dims)
-    return pm.Truncated(name, distribution.dist(**numbers), at_least, at_most, dims=dims)
+    base = distribution.dist(**numbers)
+    lowest, highest = _support(base)  # without them NUTS would run into the bound that is not given
+    at_least = lowest if at_least is None else at_least
+    at_most = highest if at_most is None else at_most
+    return pm.Truncated(name, base, at_least, at_most, dims=dims)
+
+
+def _support(variable: Any) -> tuple[Any, Any]:
+    """Return the bounds of a distribution, as its own transformation has them."""
+    transform = _default_transform(variable.owner.op, variable)
+    if isinstance(transform, LogTransform):
+        return 0.0, None
+    if isinstance(transform, LogOddsTransform):
+        return 0.0, 1.0
+    if isinstance(transform, IntervalTransform):
+        return transform.args_fn(*variable.owner.inputs)
+    return None, None
 
 
 def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None) -> dict[str, Any]:
@@ -183,7 +202,7 @@ def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None)
         if name not in known:
             raise ValueError(
                 f"priors names {name!r}, which is no parameter of {law.name} with "
-                f"{noise.name} noise. They are: {', '.join(known)}.{did_you_mean(name, known)}"
+                f"{noise.name} noise. {did_you_mean(name, known)}"
             )
     priors = {name: _checked_prior(law, name, value) for name, value in (priors or {}).items()}
     missing = [name for name in law.parameters if not law.line and name not in priors]
@@ -191,6 +210,11 @@ def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None)
         raise ValueError(
             f"{law.name} has no default priors: give one for {', '.join(missing)}, as in "
             f"priors={{{missing[0]!r}: Prior('Normal', mu=0, sigma=1)}}."
+        )
+    if all(name in priors and not isinstance(priors[name], Prior) for name in known):
+        raise ValueError(
+            f"priors fixes every parameter of {law.name} and its noise: nothing is left to fit. "
+            "Leave one of them out, such as sigma."
         )
     return priors
 
@@ -203,7 +227,7 @@ def _check_enough_points(curve: Curve, law: Law) -> None:
             "Add points at another x."
         )
     if distinct < law.min_points:
-        simpler: list[Law] = [BNSL(n) for n in range(law.n_breaks)] or [BNSL(0), M1()]
+        simpler: list[Law] = [BNSL(n) for n in range(law.n_breaks)] or [M1(), BNSL(0)]
         fits = [other.name for other in simpler if other.min_points <= distinct] or ["M1"]
         raise ValueError(
             f"{law.name} needs at least {law.min_points} distinct x; the curve {curve.name!r} has "
@@ -215,6 +239,8 @@ def _checked_prior(law: Law, name: str, prior: Any) -> Any:
     """Return the prior, or a fixed value as an array; refuse values the parameter cannot have."""
     positive = name in law.positive or name == "sigma"
     if isinstance(prior, Prior):
+        for key, numbers in prior.constants().items():
+            _check_length(law, name, f"has {key}", numbers)
         allowed = (-1e-9, -1.0, -1e3) if positive or name == law.limit_name else ()
         if any(_allows(prior, value) for value in allowed):
             raise ValueError(
@@ -230,18 +256,21 @@ def _checked_prior(law: Law, name: str, prior: Any) -> Any:
         raise TypeError(
             f"The prior of {name} must be a Prior, or a number to fix it; got {prior!r}."
         ) from None
-    if value.ndim > (1 if law.has_break(name) else 0) or (
-        value.ndim == 1 and len(value) != law.n_breaks
-    ):
-        raise ValueError(
-            f"{name} of {law.name} is fixed to {prior!r}, of shape {value.shape}; it needs "
-            + (f"a number, or {law.n_breaks} of them." if law.has_break(name) else "one number.")
-        )
+    _check_length(law, name, "is fixed to", prior)
     lowest = "above zero" if positive else "zero or more" if name == law.limit_name else "finite"
     bad = ~np.isfinite(value) | (value <= 0 if positive else value < 0)
     if np.any(bad if lowest != "finite" else ~np.isfinite(value)):
         raise ValueError(f"{name} is fixed to {prior!r}; it must be {lowest}.")
-    return value
+    return np.broadcast_to(value, (law.n_breaks,)) if law.has_break(name) else value
+
+
+def _check_length(law: Law, name: str, what: str, numbers: Any) -> None:
+    shape = np.shape(numbers)
+    if shape not in ((), *([(law.n_breaks,)] if law.has_break(name) else [])):
+        raise ValueError(
+            f"{name} of {law.name} {what} {numbers!r}, of shape {shape}; it needs "
+            + (f"a number, or {law.n_breaks} of them." if law.has_break(name) else "one number.")
+        )
 
 
 @lru_cache(maxsize=256)
@@ -249,12 +278,24 @@ def _allows(prior: Prior, value: float) -> bool:
     """Tell whether the density of a prior is above zero at a value."""
     distribution: Any = getattr(pm, prior.distribution, None)
     is_class = isinstance(distribution, type)
-    if not (is_class and issubclass(distribution, pm.Continuous)):
+    improper = distribution in (pm.Flat, pm.HalfFlat)  # nothing can be drawn from those
+    if improper or not (is_class and issubclass(distribution, pm.Continuous)):
         raise ValueError(
-            f"{prior.distribution!r} is no continuous distribution of PyMC. Names are those of "
-            "pymc, such as Normal, LogNormal, HalfNormal, Gamma, Beta, Uniform, StudentT."
+            f"{prior.distribution!r} is no proper continuous distribution of PyMC. Names are those "
+            "of pymc, such as Normal, LogNormal, HalfNormal, Gamma, Beta, Uniform, StudentT."
         )
     numbers = dict(prior.parameters)
+    known = [
+        parameter.name
+        for parameter in inspect.signature(distribution.dist).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    for name in numbers:  # PyMC itself passes over a name that it does not know
+        if name not in known:
+            raise ValueError(
+                f"{prior!r}: {prior.distribution} has no parameter {name!r}. "
+                f"{did_you_mean(name, known)}"
+            )
     try:
         variable = distribution.dist(**numbers)
         if (prior.at_least, prior.at_most) != (None, None):

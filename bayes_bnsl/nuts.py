@@ -53,13 +53,30 @@ class Compiled:
 
     def log_density(self, data: Mapping[str, Any]) -> LogDensity:
         """Return the log density with its gradient: what NUTS calls, for SciPy."""
+        return self._bound("logp_func", data)
+
+    def values(self, data: Mapping[str, Any], positions: Vector) -> Draws:
+        """Return the free variables at unconstrained positions, each of shape (1, n, ...)."""
+        expand = self._bound("expand_func", data)
+        flat = np.stack([np.asarray(expand(position)).ravel() for position in positions])
+        names, cuts, shapes = self.sampler.shape_info
+        at = {
+            name: (cut, tuple(shape)) for name, cut, shape in zip(names, cuts, shapes, strict=True)
+        }
+        return {
+            name: flat[None, :, at[name][0]].reshape(1, len(flat), *at[name][1])
+            for name in self.free
+        }
+
+    def _bound(self, function: str, data: Mapping[str, Any]) -> Any:
+        """Return one of nutpie's compiled functions of a position, with the data in it."""
         sampler = self.with_data(data)
-        function = sampler.logp_func.vm.jit_fn
+        compiled = getattr(sampler, function)
         shared = [
             sampler.shared_data[sampler.shared_var_keys[variable]]
-            for variable in sampler.logp_func.get_shared()
+            for variable in compiled.get_shared()
         ]
-        return lambda position: function(np.ascontiguousarray(position), *shared)
+        return lambda position: compiled.vm.jit_fn(np.ascontiguousarray(position), *shared)
 
     def draw_prior(self, generator: np.random.Generator, count: int) -> Vector:
         """Draw positions from the prior."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from threadpoolctl import threadpool_limits
 
 __all__ = ["Mode", "find_modes"]
@@ -20,6 +20,10 @@ __all__ = ["Mode", "find_modes"]
 type Vector = NDArray[np.float64]
 type LogDensity = Callable[[Vector], tuple[float, Vector]]
 """Log density and its gradient at a position in the sampler's coordinates."""
+
+
+FLAT = 0.1
+"""Largest slope at a mode, per prior standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def find_modes(
     Returns
     -------
     list of Mode
-        Highest density first. Starts where the density is zero are left out.
+        Highest density first. Starts where the density is zero are left out, and so are
+        climbs that did not reach a top, if others did.
 
     Raises
     ------
@@ -75,19 +80,25 @@ def find_modes(
             return 1e10, np.zeros_like(position)  # a wall: L-BFGS steps back from it
         return -float(value), -np.asarray(gradient)
 
+    def climb(start: Vector) -> OptimizeResult:
+        for _ in range(3):  # on a ridge L-BFGS may stop short, and goes on when begun anew
+            options = {"maxiter": iterations, "ftol": 1e-12}
+            result = minimize(cost, start, jac=True, method="L-BFGS-B", options=options)
+            if np.max(np.abs(result.jac)) <= FLAT:
+                break
+            start = result.x
+        return result
+
     with threadpool_limits(limits=1, user_api="blas"):  # threads cost more than they bring here
-        climbs = [
-            minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
-            for start in starts
-            if np.isfinite(log_density(start)[0])
-        ]
+        climbs = [climb(start) for start in starts if np.isfinite(log_density(start)[0])]
     if not climbs:
         raise ValueError(
             "The posterior density is zero at every start. The priors may exclude the data: "
             "compare them with the range of x and y."
         )
+    climbs = [each for each in climbs if np.max(np.abs(each.jac)) <= FLAT] or climbs
     modes: list[Mode] = []
-    for climb in sorted(climbs, key=lambda climb: climb.fun):
-        if all(np.max(np.abs(climb.x - mode.position)) > apart for mode in modes):
-            modes.append(Mode(-float(climb.fun), climb.x))
+    for each in sorted(climbs, key=lambda each: each.fun):
+        if all(np.max(np.abs(each.x - mode.position)) > apart for mode in modes):
+            modes.append(Mode(-float(each.fun), each.x))
     return modes

@@ -48,6 +48,8 @@ class Prior:
     ------
     TypeError
         If `distribution` is not a text or a parameter not a number.
+    ValueError
+        If a parameter is NaN.
 
     Examples
     --------
@@ -59,8 +61,8 @@ class Prior:
 
     distribution: str
     parameters: tuple[tuple[str, float | tuple[float, ...]], ...]
-    at_least: float | None
-    at_most: float | None
+    at_least: float | tuple[float, ...] | None
+    at_most: float | tuple[float, ...] | None
 
     def __init__(
         self,
@@ -78,8 +80,8 @@ class Prior:
         object.__setattr__(self, "distribution", distribution)
         values = {name: _as_numbers(value, name) for name, value in parameters.items()}
         object.__setattr__(self, "parameters", tuple(values.items()))
-        object.__setattr__(self, "at_least", at_least)
-        object.__setattr__(self, "at_most", at_most)
+        for name, bound in {"at_least": at_least, "at_most": at_most}.items():
+            object.__setattr__(self, name, None if bound is None else _as_numbers(bound, name))
 
     @property
     def structure(self) -> tuple[Any, ...]:
@@ -104,6 +106,8 @@ def _as_numbers(value: Any, name: str) -> float | tuple[float, ...]:
         raise TypeError(
             f"{name} must be a number or a sequence of numbers; got {value!r}."
         ) from None
+    if np.isnan(numbers).any():
+        raise ValueError(f"{name} must be a number; got {value!r}.")
     return float(numbers) if numbers.ndim == 0 else tuple(numbers.tolist())
 
 
@@ -181,7 +185,8 @@ def parameters(
         if "alpha" not in theta:
             theta["alpha"] = xp.exp(coordinate("alpha"))
 
-    line = law.through(log_x, ends, theta, xp)
+    # a slope that is given leads through the last end alone
+    line = law.through(log_x, ends if slope not in theta else (ends[1], ends[1]), theta, xp)
     if not level_given:
         return line | theta
     if slope not in theta:
@@ -196,13 +201,23 @@ def _ends(
     """Return log y at both ends, and set the limit in `theta`.
 
     With a limit of the user's the coordinates are those of ``y - limit``, which stays positive
-    whatever the limit.
+    whatever the limit; with an ``e_0`` of the user's, log-odds between the limit and ``e_0``.
     """
     names = {"first": pinned and law.line[1] not in theta, "last": pinned}
     moves = [scale.spread * coordinate(name) if free else 0.0 for name, free in names.items()]
     centres = (scale.log_y_first, scale.log_y_last)
     limit = law.limit_name
-    if limit in theta:
+    if isinstance(law, M4) and "e_0" in theta:
+        floor = theta.get("e_inf", 0.0)
+        height = theta["e_0"] - floor
+        above = [xp.maximum(xp.exp(at) - floor, 0.05 * xp.exp(at)) for at in centres]
+        shares = [xp.minimum(each / height, 0.95) for each in above]
+        odds = [
+            xp.clip(xp.log(share / (1 - share)) + move, -30.0, 20.0)
+            for share, move in zip(shares, moves, strict=True)
+        ]
+        first, last = (xp.log(floor + height * sigmoid(each, xp)) for each in odds)
+    elif limit in theta:
         return tuple(
             xp.log(
                 theta[limit]
@@ -210,8 +225,9 @@ def _ends(
             )
             for centre, move in zip(centres, moves, strict=True)
         )
-    first, last = (centre + move for centre, move in zip(centres, moves, strict=True))
-    if limit is not None:
+    else:
+        first, last = (centre + move for centre, move in zip(centres, moves, strict=True))
+    if limit is not None and limit not in theta:
         lower = xp.minimum(first, last) if names["first"] or not pinned else last
         theta[limit] = sigmoid(1.7 * coordinate(limit), xp) * xp.exp(lower)
     return first, last

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats as azs
+import numpy as np
 import xarray as xr
 
 from bayes_bnsl import storage
@@ -39,9 +40,10 @@ class Fit:
         Priors that replaced defaults.
     data : xarray.DataTree
         Groups ``posterior`` (the parameters by the letters of the law, in the user's units),
-        ``sample_stats``, ``log_likelihood``, ``observed_data``, ``constant_data``, and
-        ``coordinates``: the same draws in the sampler's coordinates. Every ArviZ function
-        works on it.
+        ``sample_stats``, ``log_likelihood``, ``observed_data``, ``constant_data``;
+        ``coordinates``: the same draws in the sampler's coordinates; ``modes``: the parameters
+        at every distinct mode that was found, with the log posterior density of the coordinates
+        there, highest first. Every ArviZ function works on it.
     status : Status
         Whether the draws can be trusted; ``print(fit.status)``.
     seconds : float
@@ -101,7 +103,8 @@ class Fit:
             if name not in median:
                 letter, index = name.rstrip("0123456789"), int(name.lstrip("cdf"))
             value = median[letter] if index is None else median[letter].sel(brk=index)
-            return _written(float(value), digits, latex=latex)
+            log = float(median[f"log_{name}"]) if f"log_{name}" in median else None
+            return _written(float(value), digits, latex=latex, log=log)
 
         return f"y = {self.law.equation(number, latex=latex)}"
 
@@ -167,21 +170,30 @@ def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
         If the file is damaged, was not written by this package, or needs `law`.
     """
     data, record = storage.read(path)
-    return Fit(
-        curve=storage.curve_from(record["curve"], data),
-        law=law or storage.value_from(record["law"]),
-        noise=storage.value_from(record["noise"]),
-        priors=storage.priors_from(record["priors"]),
-        data=data,
-        status=Status(**record["status"]),
-        seconds=record["seconds"],
-        seed=record["seed"],
-    )
+    try:
+        return Fit(
+            curve=storage.curve_from(record["curve"], data),
+            law=law or storage.value_from(record["law"]),
+            noise=storage.value_from(record["noise"]),
+            priors=storage.priors_from(record["priors"]),
+            data=data,
+            status=Status(**record["status"]),
+            seconds=record["seconds"],
+            seed=record["seed"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise storage.damaged(path, error) from error
 
 
-def _written(value: float, digits: int, *, latex: bool) -> str:
-    """Write a number with so many significant digits, in brackets if it is negative."""
+def _written(value: float, digits: int, *, latex: bool, log: float | None = None) -> str:
+    """Write a number with so many significant digits, in brackets if it is negative.
+
+    One that overflowed is written from its logarithm.
+    """
     text = f"{value:.{digits}g}"
+    if log is not None and value in (0.0, np.inf):
+        exponent, fraction = divmod(log / np.log(10), 1)
+        text = f"{10**fraction:.{digits}g}e{exponent:+.0f}"
     if latex and "e" in text:
         mantissa, exponent = text.split("e")
         text = rf"{mantissa}\times 10^{{{int(exponent)}}}"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bayes_bnsl.implicit import log_odds
 from bayes_bnsl.law import (
     Law,
     PowerPart,
@@ -151,7 +152,7 @@ class M4(Law):
         """Return the log of the power part and its derivatives."""
         alpha, c = theta["alpha"], theta["c"]
         log_range = log(theta["e_0"] - theta["e_inf"], xp)
-        w = _log_odds(log_of(theta, "beta", xp) + c * log_x - (1 - alpha) * log_range, alpha, xp)
+        w = log_odds(log_of(theta, "beta", xp) + c * log_x - (1 - alpha) * log_range, alpha, xp)
         p = sigmoid(w, xp)
         w_first = c / (1 + (alpha - 1) * p)
         w_second = -(alpha - 1) * p * (1 - p) / c * w_first**3
@@ -168,28 +169,3 @@ class M4(Law):
             for y in log_y
         ]
         return dict(zip(self.line, line_through(log_x, left, theta.get("c")), strict=True))
-
-
-def _log_odds(t: Any, alpha: Any, xp: Any) -> Any:
-    """Return w with ``w + (alpha - 1) log(1 + e**w) = t``.
-
-    Six of Halley's iterations reach rounding error for alpha from 1e-3 to 1e3. They are cut
-    out of the gradient: one Newton step from the root, with constants in place of the root and
-    the slope, carries the exact derivatives of the implicit function.
-    """
-    start, power = (t, alpha) if xp is np else (_constant(t), _constant(alpha))
-    w = xp.minimum(start, 0.0) + xp.maximum(start, 0.0) / power
-    for _ in range(6):
-        p = sigmoid(w, xp)
-        slope = 1 + (power - 1) * p
-        step = (w + (power - 1) * softplus(w, xp) - start) / slope
-        w = w - step / (1 - 0.5 * step * (power - 1) * p * (1 - p) / slope)
-    slope = 1 + (power - 1) * sigmoid(w, xp)
-    return w - (w + (alpha - 1) * softplus(w, xp) - t) / slope
-
-
-def _constant(value: Any) -> Any:
-    from pytensor.gradient import disconnected_grad
-    from pytensor.tensor import as_tensor
-
-    return disconnected_grad(as_tensor(value))

@@ -8,7 +8,7 @@ Chains start dispersed over the modes. If a round of draws does not meet the bar
 from __future__ import annotations
 
 import time
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -116,11 +116,11 @@ def fit(
     noise = LogNormal() if noise is None else noise
     priors = models.check_arguments(curve, law, noise, priors)
     _check_counts(draws=draws, chains=chains, max_gradients=max_gradients, tune=tune)
-    if cores is not None:
-        _check_counts(cores=cores)
+    optional = {"cores": cores, "seed": seed}
+    _check_counts(**{name: count for name, count in optional.items() if count is not None})
     if sampler not in ("nutpie", "pymc"):
         raise ValueError(f"sampler must be 'nutpie' or 'pymc'; got {sampler!r}.")
-    if not 0 < target_accept < 1:
+    if not (isinstance(target_accept, Real) and 0 < target_accept < 1):
         raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     generator = np.random.default_rng(seed)
@@ -159,12 +159,14 @@ def fit(
     seconds = time.perf_counter() - began
     if not status.ok:
         warn(f"{law.name} fitted to {curve.name!r}. {status}", NotConvergedWarning)
-    tree = problem.tree(values, parameters, statistics)
+    at_modes = compiled.values(data, np.stack([mode.position for mode in modes]))
+    heights = np.array([mode.log_density for mode in modes])
+    tree = problem.tree(values, parameters, statistics, problem.modes(at_modes, heights))
     return Fit(curve, law, noise, priors, tree, status, seconds, seed)
 
 
 def _check_counts(**counts: Any) -> None:
-    least = {"chains": 2}
+    least = {"chains": 2, "seed": 0}
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, Integral):
             raise TypeError(f"{name} must be an integer; got {count!r}.")
@@ -186,7 +188,8 @@ def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nut
     """
     lacking = 2 * LEAST_EFFECTIVE_DRAWS / max(status.effective_draws, 1.0)
     least = 1 if status.name == "divergent" else 2
-    growth = int(np.clip(np.ceil(lacking), least, 8))
+    most = 3 if status.divergences else 8  # a chain that diverged tells little of what is needed
+    growth = int(np.clip(np.ceil(lacking), least, most))
     draws = min(settings.draws * growth, most_draws)
     if draws < settings.draws * least:
         return settings

@@ -26,13 +26,14 @@ SENTENCES = {
     ),
     "divergent": (
         "{divergences} transitions diverged: the sampler could not follow the posterior into "
-        "its narrowest part, so intervals may be too short. Use fewer breaks, give a prior to "
-        "{worst_r_hat}, or raise max_gradients."
+        "its narrowest part, so intervals may be too short. Use fewer breaks, give narrower "
+        "priors, or raise max_gradients."
     ),
     "chains_disagree": (
         "The chains disagree about {worst_r_hat} (R-hat {r_hat:.3f}, should be at most 1.01): "
-        "they have visited several modes too seldom to weigh them, so do not rely on the "
-        "intervals. Raise max_gradients, use fewer breaks, or give a prior that rules a mode out."
+        "they are too short, or there are several modes that they visited too seldom to weigh "
+        "(fit.data['modes'] lists them). Do not rely on the intervals. Raise max_gradients, use "
+        "fewer breaks, or give a prior that rules a mode out."
     ),
     "few_draws": (
         "Only {effective_draws:.0f} effective draws of {worst_effective_draws} (should be at "
@@ -64,11 +65,11 @@ class Status:
 
     Examples
     --------
-    >>> status = Status("few_draws", 1.004, 312.0, 0, "a", "f[1]")
+    >>> status = Status("few_draws", 1.004, 312.0, 0, "a", "f1")
     >>> status.ok
     False
     >>> print(status)
-    Only 312 effective draws of f[1] (should be at least 400): the ends of intervals are noisy.
+    Only 312 effective draws of f1 (should be at least 400): the ends of intervals are noisy.
     Raise max_gradients.
     """
 

@@ -30,16 +30,14 @@ def write(path: str | os.PathLike[str], data: xr.DataTree, record: Mapping[str, 
             f"Cannot write {target.name}: the directory {target.parent} does not exist. "
             "Make it first."
         )
+    if target.is_dir():
+        raise ValueError(f"Cannot write {target}: it is a directory. Name a file in it.")
     tree = data.copy()
     tree.attrs[RECORD] = json.dumps(record)
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        tree.to_netcdf(aside, engine="h5netcdf")
-        Path(aside).replace(target)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    # In a directory of its own, the file gets the permissions that the user's files have.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as aside:
+        tree.to_netcdf(Path(aside, target.name), engine="h5netcdf")
+        Path(aside, target.name).replace(target)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[xr.DataTree, dict[str, Any]]:
@@ -52,10 +50,16 @@ def read(path: str | os.PathLike[str]) -> tuple[xr.DataTree, dict[str, Any]]:
             data = tree.load()
             record = json.loads(data.attrs.pop(RECORD))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(
-            f"{source} is damaged, or is no fit saved by bayes_bnsl ({error}). Save the fit again."
-        ) from error
+        raise damaged(path, error) from error
     return data, record
+
+
+def damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    """Say that a file holds no fit."""
+    return ValueError(
+        f"{path} is damaged, or is no fit saved by bayes_bnsl ({type(error).__name__}: {error}). "
+        "Save the fit again."
+    )
 
 
 def value_record(value: Any) -> dict[str, Any]:

@@ -26,6 +26,8 @@ exclude_patterns = ["_build", "api_names.rst"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"bayes_bnsl {release}"
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bayes_bnsl.datasets import simulate
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
 
-__all__ = ["PROBLEMS", "Problem"]
+__all__ = ["NAMED", "PROBLEMS", "Problem", "simulated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,3 +119,12 @@ PROBLEMS = (
         SMALL,
     ),
 )
+
+NAMED = {problem.name: problem for problem in PROBLEMS}
+
+
+def simulated(name, *, seed=1, noise=None):
+    """Return a curve of a problem, with its noise or another."""
+    problem = NAMED[name]
+    noise = problem.noise if noise is None else noise
+    return simulate(problem.law, problem.theta, problem.x, noise, seed, name=name)

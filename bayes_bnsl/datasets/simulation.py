@@ -66,6 +66,7 @@ def simulate(
         raise ValueError(
             f"theta lacks {', '.join(missing)}; {law.name} has {', '.join(law.parameters)}."
         )
-    log_mu = law.log_mu(np.log(at), theta)
+    with np.errstate(invalid="ignore"):  # the curve says which points are no numbers
+        log_mu = law.log_mu(np.log(at), theta)
     scatter = noise * np.random.default_rng(seed).standard_normal(at.shape)
     return Curve(at, np.exp(log_mu + scatter), name=name)

@@ -1,0 +1,94 @@
+"""The pages of the documentation: every Python block runs, and prints what the page says."""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import bayes_bnsl as bb
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SLOW = {"laws.md", "priors.md"}  # they compile models that no other test needs
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
+
+
+def blocks_of(page):
+    """Return (first line, code, what the page says it prints or None) for each Python block."""
+    text = page.read_text("utf-8")
+    found = list(BLOCK.finditer(text))
+    for i, block in enumerate(found):
+        if block[1] != "python":
+            continue
+        after = found[i + 1] if i + 1 < len(found) else None
+        follows = after and after[1] == "text" and not text[block.end() : after.start()].strip()
+        yield text.count("\n", 0, block.start(2)) + 1, block[2], after[2] if follows else None
+
+
+def params():
+    for page in PAGES:
+        if any(True for _ in blocks_of(page)):
+            marks = [pytest.mark.slow] if page.name in SLOW else []
+            yield pytest.param(page, id=page.stem, marks=marks)
+
+
+@pytest.fixture
+def fit_once(monkeypatch, addition_fit):
+    """Four pages fit the same law to the same points with the same seed: once is enough."""
+    fit, known = bb.fit, (addition_fit.curve, addition_fit.law, {"seed": addition_fit.seed})
+
+    def fit_or_recall(curve, law, **settings):
+        return addition_fit if (curve, law, settings) == known else fit(curve, law, **settings)
+
+    monkeypatch.setattr(bb, "fit", fit_or_recall)
+
+
+@pytest.mark.usefixtures("fit_once")
+@pytest.mark.parametrize("page", list(params()))
+def test_code_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    sampled = False
+    for line, code, said in blocks_of(page):
+        # What is sampled may differ in its last digits from machine to machine.
+        sampled = sampled or "bb.fit(" in code
+        # Blank lines in front make the line numbers of a traceback those of the page.
+        program = compile("\n" * (line - 1) + code, page, "exec")
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(program, namespace)
+        if said is not None:
+            came = printed.getvalue()
+            assert words(came, sampled) == words(said, sampled), f"{page.name}, line {line}"
+    plt.close("all")
+
+
+def words(text, sampled):
+    """Split text; where numbers depend on the machine, any number is as good as another."""
+    return (NUMBER.sub("#", text) if sampled else text).split()
+
+
+def test_table_of_priors():
+    table = runpy.run_path(str(ROOT / "docs" / "prior_table.py"))["table"]()
+    assert table in (ROOT / "docs" / "priors.md").read_text("utf-8")
+
+
+def test_architecture_lists_the_rooms_in_order():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    layers = re.findall(r'^    "\((\w+)\)",$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
+    rooms = {path.stem for path in (ROOT / "bayes_bnsl").iterdir()} - {"__init__", "__pycache__"}
+    assert listed == [room for room in reversed(layers) if room in rooms]
+
+
+def test_pictures_exist_and_are_small():
+    for page in PAGES:
+        for name in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", page.read_text("utf-8")):
+            picture = page.parent / name
+            assert picture.is_file(), f"{page.name} shows {name}"
+            assert picture.stat().st_size < 150_000, name

@@ -1,0 +1,355 @@
+"""The PyMC model: its names, its priors, its likelihood, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytest
+from scipy.stats import lognorm, norm
+
+from bayes_bnsl import BNSL, M1, M2, M3, M4, Curve, Custom, LogNormal, Prior, build_model
+from bayes_bnsl import model as models
+from bayes_bnsl.draws import Problem
+from problems import NAMED, PROBLEMS, simulated
+
+QUICK = {"mode": "FAST_COMPILE"}
+
+PRIORS_OF_CUSTOM = {
+    "k": Prior("LogNormal", mu=0, sigma=1),
+    "r": Prior("LogNormal", mu=0, sigma=1),
+    "s": Prior("Normal", mu=0, sigma=1, at_least=0),
+}
+
+CASES = [
+    pytest.param(
+        problem.name,
+        PRIORS_OF_CUSTOM if isinstance(problem.law, Custom) else {},
+        id=problem.name,
+    )
+    for problem in PROBLEMS
+]
+REPLACED = [
+    pytest.param(name, priors, id=f"{name}: {priors}")
+    for name, priors in [
+        ("power law to a limit", {"c0": Prior("Normal", mu=0.34, sigma=0.02)}),
+        ("power law to a limit", {"a": 0.0}),
+        ("power law to a limit", {"a": Prior("Uniform", lower=0, upper=3)}),
+        ("power law to a limit", {"b": Prior("LogNormal", mu=1, sigma=0.5)}),
+        ("power law to a limit", {"b": 5.0, "c0": 0.35}),
+        ("rising power law", {"c0": Prior("Normal", mu=-0.4, sigma=0.2, at_most=0)}),
+        ("one break", {"d": 1e5, "sigma": Prior("HalfNormal", sigma=0.1)}),
+        ("double descent", {"c": [-0.6, 1.0], "f": 0.2}),
+        ("double descent", {"d": Prior("LogNormal", mu=np.log([1e3, 1e5]), sigma=0.3)}),
+        ("double descent", {"f": Prior("Gamma", mu=0.3, sigma=0.1, at_least=0.05)}),
+        ("M1", {"sigma": 0.02}),
+        ("M2", {"b": Prior("Normal", mu=-0.3, sigma=0.1), "c": 0.2}),
+        ("M3", {"d": Prior("LogNormal", mu=-6, sigma=1), "c": 0.0}),
+        ("M4, alpha above 1", {"e_0": 3.5, "alpha": Prior("LogNormal", mu=0, sigma=0.5)}),
+        ("M4, alpha above 1", {"e_0": Prior("Uniform", lower=1, upper=5), "beta": 200.0}),
+    ]
+]
+
+each_default = pytest.mark.parametrize("name", [p.name for p in PROBLEMS if p.law.line])
+each_case = pytest.mark.parametrize(("name", "priors"), CASES + REPLACED)
+
+
+def build(name, priors=None, **settings):
+    return build_model(simulated(name), NAMED[name].law, priors=priors, **settings)
+
+
+def draw_free(model, n, seed=1):
+    """Return prior draws of the free variables by name, shape (1, n, ...)."""
+    draws = pm.draw(model.free_RVs, draws=n, random_seed=seed, **QUICK)
+    return {rv.name: value[None] for rv, value in zip(model.free_RVs, draws, strict=True)}
+
+
+def draw_prior(model, n=100, seed=1):
+    with model:
+        return pm.sample_prior_predictive(n, random_seed=seed, compile_kwargs=QUICK)
+
+
+def flat_points(curve, **settings):
+    """Return a curve with standard errors of a tenth of y."""
+    return Curve(curve.x, curve.y, y_se=0.1 * curve.y, **settings)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("law", "free", "named"),
+        [
+            (BNSL(0), "first last a sigma", "a b log_b c0 sigma"),
+            (BNSL(2), "first last a c d f sigma", "a b log_b c0 c d f sigma"),
+            (M1(), "first last sigma", "a log_a b sigma"),
+            (M2(), "first last c sigma", "a log_a b c sigma"),
+            (M3(), "first last c d sigma", "a log_a b c d sigma"),
+            (M3(constant=False), "first last d sigma", "a log_a b d sigma"),
+            (M4(), "first last e_inf e_0 alpha sigma", "e_0 e_inf alpha beta log_beta c sigma"),
+        ],
+        ids=lambda value: getattr(value, "name", None),
+    )
+    def test_are_the_letters_of_the_law(self, law, free, named):
+        model = build_model(simulated("double descent"), law)
+        assert {rv.name for rv in model.free_RVs} == {f"z_{name}" for name in free.split()}
+        assert {each.name for each in model.deterministics} == set(named.split())
+        assert [rv.name for rv in model.observed_RVs] == ["y"]
+
+    def test_a_parameter_with_a_prior_of_the_users_is_free(self):
+        model = build("M1", {"b": Prior("Normal"), "sigma": Prior("HalfNormal")})
+        assert {rv.name for rv in model.free_RVs} == {"z_last", "b", "sigma"}
+        assert {each.name for each in model.deterministics} == {"a", "log_a"}
+
+    def test_dimensions(self):
+        model = build("double descent")
+        assert model.coords["brk"] == (1, 2)
+        dims = model.named_vars_to_dims
+        assert {name for name, of in dims.items() if tuple(of) == ("brk",)} == {
+            "c", "d", "f", "z_c", "z_d", "z_f",
+        }  # fmt: skip
+        assert tuple(dims["y"]) == ("obs_id",)
+        assert "brk" not in build("M4, alpha above 1").coords  # its c is no break's
+
+
+class TestParameters:
+    @each_case
+    def test_numpy_and_pytensor_agree(self, name, priors):
+        """What a fit records is what the model that was sampled says."""
+        curve, law = simulated(name), NAMED[name].law
+        priors = models.check_arguments(curve, law, LogNormal(), priors)
+        model = build(name, priors)
+        free = draw_free(model, 5)
+        ours = Problem(curve, law, LogNormal(), priors).parameters(free)
+        by_model = pytensor.function(
+            model.free_RVs, model.deterministics, on_unused_input="ignore", **QUICK
+        )
+        compared = set()
+        for i in range(5):
+            theirs = by_model(*(free[rv.name][0, i] for rv in model.free_RVs))
+            for variable, value in zip(model.deterministics, theirs, strict=True):
+                np.testing.assert_allclose(
+                    ours[variable.name][0, i], value, rtol=1e-10, atol=1e-300,
+                    err_msg=variable.name,
+                )  # fmt: skip
+                compared.add(variable.name)
+        assert compared | set(free) >= set(ours)
+
+
+class TestPrior:
+    @each_case
+    def test_predicts_positive_numbers(self, name, priors):
+        predicted = draw_prior(build(name, priors)).prior_predictive["y"].values
+        assert predicted.shape == (1, 100, len(NAMED[name].x))
+        assert np.all(np.isfinite(predicted))
+        assert np.all(predicted > 0)
+
+    @each_default
+    def test_density_is_that_of_standard_normal_coordinates(self, name):
+        """Draws from the model are draws from the density that NUTS samples."""
+        model = build(name)
+        free = draw_free(model, 3)
+        log_density = model.compile_logp(vars=model.free_RVs, **QUICK)
+        for i in range(3):
+            point = {key: value[0, i] for key, value in free.items()}
+            expected = sum(norm.logpdf(value).sum() for value in point.values())
+            assert log_density(point) == pytest.approx(expected, rel=1e-12)
+
+    def test_one_of_the_users_replaces_the_default(self):
+        default = draw_prior(build("M1"), 2000).prior
+        mine = draw_prior(build("M1", {"b": Prior("Normal", mu=0.34, sigma=0.02)}), 2000).prior
+        assert default["b"].std() > 0.1
+        assert mine["b"].mean().item() == pytest.approx(0.34, abs=4 * 0.02 / 2000**0.5)
+        assert mine["b"].std().item() == pytest.approx(0.02, rel=0.1)
+
+    def test_a_number_fixes(self):
+        prior = draw_prior(build("double descent", {"a": 0.0, "c": [-0.6, 1.0], "f": 0.2})).prior
+        assert np.all(prior["a"] == 0)
+        assert np.all(prior["c"] == [-0.6, 1.0])
+        assert np.all(prior["f"] == 0.2)
+        assert prior["f"].shape == (1, 100, 2)
+
+    def test_bounds_truncate(self):
+        prior = draw_prior(
+            build(
+                "double descent",
+                {
+                    "c0": Prior("Normal", mu=0, sigma=1, at_least=0.5),
+                    "sigma": Prior("HalfNormal", sigma=1, at_most=0.3),
+                    "c": Prior("Normal", mu=0, sigma=1, at_least=[-1, 0], at_most=[0, 1]),
+                },
+            ),
+            500,
+        ).prior
+        assert 0.5 < prior["c0"].min() < 0.52
+        assert 0.28 < prior["sigma"].max() < 0.3
+        np.testing.assert_allclose(prior["c"].min(("chain", "draw")), [-1, 0], atol=0.02)
+        np.testing.assert_allclose(prior["c"].max(("chain", "draw")), [0, 1], atol=0.02)
+
+    def test_one_number_a_break(self):
+        prior = Prior("Normal", mu=[-5, 5], sigma=0.1)
+        drawn = draw_prior(build("double descent", {"c": prior}), 200).prior["c"]
+        np.testing.assert_allclose(drawn.mean(("chain", "draw")), [-5, 5], atol=0.02)
+
+
+class TestLikelihood:
+    @each_default
+    def test_is_the_density_of_the_noise(self, name):
+        curve, law = simulated(name), NAMED[name].law
+        model = build(name)
+        free = draw_free(model, 2)
+        theta = Problem(curve, law, LogNormal(), {}).parameters(free)
+        log_likelihood = model.compile_logp(vars=model.observed_RVs, sum=False, **QUICK)
+        for i in range(2):
+            here = {key: value[0, i] for key, value in theta.items()}
+            (ours,) = log_likelihood({key: value[0, i] for key, value in free.items()})
+            log_mu = law.log_mu(curve.log_x, here)
+            assert ours.shape == curve.y.shape
+            np.testing.assert_allclose(
+                ours, LogNormal().log_density(curve.y, log_mu, here["sigma"]), rtol=1e-9
+            )
+            if np.all(np.abs(log_mu) < 700):
+                by_scipy = lognorm.logpdf(curve.y, s=here["sigma"], scale=np.exp(log_mu))
+                np.testing.assert_allclose(ours, by_scipy, rtol=1e-9)
+
+    def test_adds_standard_errors_in_quadrature(self):
+        curve = flat_points(simulated("M1"))
+        model = build_model(curve, M1(), priors={"sigma": 0.2})
+        (ours,) = model.compile_logp(vars=model.observed_RVs, sum=False, **QUICK)(
+            {"z_first": 0.0, "z_last": 0.0}
+        )
+        slope = (curve.log_y[-1] - curve.log_y[0]) / (curve.log_x[-1] - curve.log_x[0])
+        mu = curve.y[0] * (curve.x / curve.x[0]) ** slope
+        np.testing.assert_allclose(ours, lognorm.logpdf(curve.y, s=0.05**0.5, scale=mu))
+
+
+class TestStructure:
+    def test_is_that_of_every_curve(self):
+        one, other = simulated("M1"), simulated("double descent")
+        assert len(one) != len(other)
+        key = models.structure(one, BNSL(1), LogNormal(), {})
+        assert key == models.structure(other, BNSL(1), LogNormal(), {})
+        assert hash(key) == hash(models.structure(other, BNSL(1), LogNormal(), {}))
+
+    def test_holds_no_numbers(self):
+        one = {"c0": Prior("Normal", mu=1, sigma=2), "a": np.array(0.0)}
+        other = {"a": np.array(0.5), "c0": Prior("Normal", mu=3, sigma=4)}
+        curve = simulated("M1")
+        assert models.structure(curve, BNSL(1), LogNormal(), one) == models.structure(
+            curve, BNSL(1), LogNormal(), other
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"law": BNSL(2)},
+            {"law": M3(constant=False)},
+            {"curve": flat_points(simulated("M1"))},
+            {"priors": {"a": np.array(0.0)}},
+            {"priors": {"a": Prior("HalfNormal")}},
+            {"priors": {"a": Prior("HalfNormal", at_most=1)}},
+        ],
+        ids=str,
+    )
+    def test_differs_where_the_model_does(self, change):
+        plain = {
+            "curve": simulated("M1"), "law": BNSL(1), "noise": LogNormal(), "priors": {},
+        }  # fmt: skip
+        assert models.structure(**plain) != models.structure(**plain | change)
+
+    def test_data_and_names_of_the_model_agree(self):
+        priors = {"c0": Prior("Normal", mu=1, sigma=2, at_least=0), "a": np.array(0.0)}
+        curve = flat_points(simulated("power law to a limit"))
+        model = build_model(curve, BNSL(0), priors=priors)
+        data = models.model_data(curve, BNSL(0), priors)
+        assert {each.name for each in model.data_vars} == set(data)
+        for name, value in data.items():
+            expected = curve.y if name == "y_observed" else value
+            np.testing.assert_array_equal(model[name].get_value(), expected)
+
+
+def own(distribution, **numbers):
+    return Prior(distribution, **numbers)
+
+
+class TestRefuses:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"curve": [1, 2, 3]}, r"curve must be a Curve; got \[1, 2, 3\]"),
+            ({"law": BNSL}, r"law must be a Law; got .*Did you mean BNSL\(\)\?"),
+            ({"law": "BNSL"}, "law must be a Law; got 'BNSL'"),
+            ({"noise": LogNormal}, r"noise must be a Noise; .*Did you mean LogNormal\(\)\?"),
+            ({"noise": 0.1}, "noise must be a Noise; got 0.1"),
+            ({"priors": [("a", 0.0)]}, "priors must be a Mapping; got"),
+            ({"priors": {"a": "low"}}, "The prior of a must be a Prior, or a number.*got 'low'"),
+        ],
+    )
+    def test_arguments_of_the_wrong_kind(self, arguments, message):
+        with pytest.raises(TypeError, match=message):
+            build_model(**{"curve": simulated("M1"), "law": BNSL(0)} | arguments)
+
+    @pytest.mark.parametrize(
+        ("law", "priors", "message"),
+        [
+            (BNSL(0), {"c_0": 0.3}, "'c_0', which is no parameter of BNSL.0. with LogNormal noise"),
+            (BNSL(0), {"c_0": 0.3}, r"\. Did you mean 'c0'\? There are: 'a', 'b', 'c0', 'sigma'\."),
+            (BNSL(0), {"d": 0.3}, "There are: 'a', 'b', 'c0', 'sigma'"),
+            (BNSL(0), {"c0": own("Nrmal", mu=1)}, "'Nrmal' is no proper continuous distribution"),
+            (BNSL(0), {"c0": own("Poisson", mu=1)}, "'Poisson' is no proper continuous"),
+            (BNSL(0), {"c0": own("sample")}, "'sample' is no proper continuous"),
+            (BNSL(0), {"c0": own("Flat")}, "'Flat' is no proper continuous"),
+            (
+                BNSL(0),
+                {"c0": own("Normal", my=1)},
+                "Normal has no parameter 'my'. There",
+            ),
+            (BNSL(0), {"c0": own("LogNormal", m=1)}, "has no parameter 'm'.*'mu', 'sigma', 'tau'"),
+            (BNSL(0), {"c0": own("Normal", mu=0, sigma=-1)}, "not a valid prior: sigma > 0"),
+            (BNSL(0), {"c0": own("Normal", sigma=1, tau=1)}, "not a valid prior"),
+            (BNSL(0), {"c0": own("StudentT")}, "not a valid prior: .*nu"),
+            (BNSL(0), {"c0": own("Normal", at_least=2, at_most=1)}, "valid prior: lower_bound <="),
+            (BNSL(0), {"c0": own("Normal", mu=[1, 2])}, "c0 of BNSL.0. has mu .*needs one number"),
+            (BNSL(2), {"c": own("Normal", mu=[1, 2, 3])}, r"shape \(3,\); it needs a number, or 2"),
+            (BNSL(0), {"a": own("Normal", mu=1)}, "prior of a, .* allows values below zero.*Bound"),
+            (BNSL(0), {"b": own("Laplace", mu=1, b=1)}, "prior of b, .* allows values below zero"),
+            (BNSL(0), {"sigma": own("StudentT", nu=3)}, "prior of sigma, .* allows values below"),
+            (M2(), {"c": own("Uniform", lower=-2, upper=2)}, "prior of c, .* allows values below"),
+            (M4(), {"alpha": own("Normal", mu=1)}, "prior of alpha, .* allows values below zero"),
+            (BNSL(0), {"a": -1.0}, "a is fixed to -1.0; it must be zero or more"),
+            (BNSL(0), {"b": 0.0}, "b is fixed to 0.0; it must be above zero"),
+            (BNSL(0), {"sigma": 0}, "sigma is fixed to 0; it must be above zero"),
+            (BNSL(0), {"c0": np.inf}, "c0 is fixed to inf; it must be finite"),
+            (BNSL(0), {"c0": None}, "c0 is fixed to None; it must be finite"),
+            (BNSL(0), {"c0": [1, 2]}, r"c0 of BNSL\(0\) is fixed to \[1, 2\].*needs one number"),
+            (BNSL(2), {"d": [1, 2, 3]}, "d of BNSL.2. is fixed to .*a number, or 2 of them"),
+            (BNSL(2), {"d": [1, 0]}, r"d is fixed to \[1, 0\]; it must be above zero"),
+            (M1(), {"a": 1, "b": 1, "sigma": 1}, "fixes every parameter of M1 .*nothing is left"),
+            (NAMED["custom"].law, {}, "saturating has no default priors: give one for k, r, s"),
+            (NAMED["custom"].law, {"r": 1.0}, "give one for k, s, as in priors=.'k': Prior"),
+        ],
+    )
+    def test_priors_that_cannot_be(self, law, priors, message):
+        with pytest.raises(ValueError, match=message):
+            build_model(simulated("M1"), law, priors=priors)
+
+    @pytest.mark.parametrize(
+        ("law", "n", "message"),
+        [
+            (BNSL(0), 2, r"BNSL\(0\) needs at least 3 distinct x; the curve 'c' has 2. M1 fits"),
+            (BNSL(2), 4, r"BNSL\(2\) needs at least 5 distinct x; .*has 4. BNSL\(1\) fits as many"),
+            (BNSL(3), 3, r"needs at least 6 distinct x; .*has 3. BNSL\(0\) fits as many"),
+            (BNSL(3), 2, r"needs at least 6 distinct x; .*has 2. M1 fits as many"),
+            (M2(), 2, "M2 needs at least 3 distinct x; .*has 2. M1 fits"),
+            (M4(), 4, r"M4 needs at least 5 distinct x; .*has 4. BNSL\(0\) fits as many"),
+            (M1(), 1, "The curve 'c' has one x only, 10: no law can be fitted. Add points"),
+        ],
+    )
+    def test_too_few_points(self, law, n, message):
+        x = np.repeat(10.0 ** np.arange(1, n + 1), 2)  # replicates do not help
+        curve = Curve(x, 1 + np.random.default_rng(1).random(2 * n), name="c")
+        with pytest.raises(ValueError, match=message):
+            build_model(curve, law)
+
+    def test_as_few_points_as_that_can_be_fitted(self):
+        for law in (M1(), BNSL(0), BNSL(2), M4()):
+            x = 10.0 ** np.arange(law.min_points)
+            assert build_model(Curve(x, 1 / x), law).free_RVs

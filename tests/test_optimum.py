@@ -1,0 +1,159 @@
+"""The modes of a posterior: on hills whose tops are known, and on the laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from bayes_bnsl import BNSL, M1, M4, LogNormal
+from bayes_bnsl import model as models
+from bayes_bnsl.draws import Problem
+from bayes_bnsl.nuts import compile_law
+from bayes_bnsl.optimum import find_modes
+from problems import NAMED, simulated
+
+TOPS = np.array([[-3.0, 1.0], [3.0, 0.0], [0.0, -4.0]])
+HEIGHTS = np.log([0.2, 0.5, 0.3])
+
+
+def hills(position):
+    """Return log density and gradient of three unit normals in a plane."""
+    away = position - TOPS
+    each = HEIGHTS - 0.5 * np.sum(away**2, axis=1) - np.log(2 * np.pi)
+    total = logsumexp(each)
+    return float(total), -np.exp(each - total) @ away
+
+
+def starts_everywhere(n=20, seed=1):
+    return 4 * np.random.default_rng(seed).standard_normal((n, 2))
+
+
+class TestFindModes:
+    def test_finds_every_hill_highest_first(self):
+        modes = find_modes(hills, starts_everywhere())
+        order = np.argsort(-HEIGHTS)
+        np.testing.assert_allclose([mode.position for mode in modes], TOPS[order], atol=0.01)
+        expected = HEIGHTS[order] - np.log(2 * np.pi)
+        np.testing.assert_allclose([mode.log_density for mode in modes], expected, atol=1e-3)
+
+    def test_climbs_that_meet_are_one_mode(self):
+        starts = np.array([[-3.5, 1.0], [-2.5, 1.0], [-3.0, 2.0]])
+        assert len(find_modes(hills, starts)) == 1
+
+    def test_modes_that_are_not_apart_are_one(self):
+        assert len(find_modes(hills, starts_everywhere(), apart=100.0)) == 1
+
+    def test_gradient_is_zero_at_each(self):
+        for mode in find_modes(hills, starts_everywhere()):
+            assert np.max(np.abs(hills(mode.position)[1])) < 1e-4
+
+    def test_turns_back_at_the_edge_of_the_support(self):
+        def half(position):
+            if position[0] < 0:
+                return -np.inf, np.full(1, np.nan)
+            return float(2 * np.log(position[0]) - position[0]), 2 / position - 1
+
+        (mode,) = find_modes(half, np.array([[0.1], [-1.0], [8.0]]))
+        assert mode.position == pytest.approx([2.0], abs=1e-4)
+
+    def test_refuses_a_density_that_is_zero_everywhere(self):
+        with pytest.raises(ValueError, match=r"density is zero at every start.*compare them"):
+            find_modes(lambda z: (-np.inf, np.zeros_like(z)), starts_everywhere())
+
+    def test_a_climb_may_be_cut_short(self):
+        (mode,) = find_modes(hills, np.array([[30.0, 30.0]]), iterations=1)
+        assert np.max(np.abs(mode.position - TOPS[1])) > 0.1
+
+
+def density_of(curve, law):
+    compiled = compile_law(curve, law, LogNormal(), {})
+    return compiled, compiled.log_density(models.model_data(curve, law, {}))
+
+
+def theta_at(position, compiled, curve, law):
+    """Return the parameters at a position, which holds the coordinates one after the other."""
+    parts, taken = {}, 0
+    for name in compiled.free:
+        per_break = name in ("z_c", "z_d", "z_f") and law.n_breaks > 0
+        size = law.n_breaks if per_break else 1
+        part = position[taken : taken + size]
+        parts[name] = part[None, None] if per_break else part[None]
+        taken += size
+    assert taken == len(position)
+    return {
+        name: value[0, 0]
+        for name, value in Problem(curve, law, LogNormal(), {}).parameters(parts).items()
+    }
+
+
+LAWS = [
+    ("four-digit addition", BNSL(1)),
+    ("steep: b overflows", BNSL(1)),
+    ("power law to a limit", BNSL(0)),
+    ("M4, alpha above 1", M4()),
+]
+each_law = pytest.mark.parametrize(("name", "law"), LAWS, ids=str)
+
+
+class TestLogDensity:
+    @each_law
+    def test_gradient_is_that_of_differences(self, name, law):
+        compiled, log_density = density_of(simulated(name), law)
+        positions = compiled.draw_prior(np.random.default_rng(1), 4)
+        step = 1e-6
+        for position in 0.5 * positions:
+            gradient = log_density(position)[1].copy()
+            for i, exact in enumerate(gradient):
+                there, back = position.copy(), position.copy()
+                there[i] += step
+                back[i] -= step
+                numeric = (log_density(there)[0] - log_density(back)[0]) / (2 * step)
+                assert numeric == pytest.approx(exact, rel=1e-5, abs=1e-5 * np.abs(gradient).max())
+
+    @each_law
+    def test_is_prior_times_likelihood(self, name, law):
+        curve = simulated(name)
+        compiled, log_density = density_of(curve, law)
+        for position in compiled.draw_prior(np.random.default_rng(2), 3):
+            theta = theta_at(position, compiled, curve, law)
+            fit = (
+                LogNormal()
+                .log_density(curve.y, law.log_mu(curve.log_x, theta), theta["sigma"])
+                .sum()
+            )
+            expected = norm.logpdf(position).sum() + fit
+            assert log_density(position)[0] == pytest.approx(expected, rel=1e-9)
+
+
+class TestModesOfLaws:
+    @each_law
+    def test_gradient_is_zero_at_each(self, name, law):
+        compiled, log_density = density_of(simulated(name), law)
+        starts = compiled.draw_prior(np.random.default_rng(1), 8)
+        modes = find_modes(log_density, starts)
+        assert modes[0].log_density == max(mode.log_density for mode in modes)
+        for mode in modes:
+            value, gradient = log_density(mode.position)
+            assert value == pytest.approx(mode.log_density)
+            # What is left to gain is far less than one unit of log density.
+            assert np.max(np.abs(gradient)) < 0.5
+
+    def test_without_noise_they_are_the_truth(self):
+        law, true = BNSL(1), NAMED["one break"].theta
+        curve = simulated("one break", noise=0.0)
+        compiled, log_density = density_of(curve, law)
+        starts = compiled.draw_prior(np.random.default_rng(1), 16)
+        best = find_modes(log_density, starts, iterations=3000)[0]
+        theta = theta_at(best.position, compiled, curve, law)
+        for name, value in true.items():
+            assert theta[name] == pytest.approx(value, rel=0.02), name
+        far = curve.log_x[-1] + np.log(100)
+        assert law.log_mu(far, theta) == pytest.approx(law.log_mu(far, true), abs=1e-3)
+
+
+def test_priors_that_exclude_the_data_are_named(fit_line, line_curve):
+    """The density of a slope that overflows is zero wherever one starts."""
+    with pytest.raises(ValueError, match=r"zero at every start\. The priors may exclude the data"):
+        fit_line(line_curve, law=M1(), priors={"sigma": 1e-200}, seed=1)

@@ -1,0 +1,384 @@
+"""From a curve to draws: against a posterior in closed form, PyMC's sampler, and interruptions."""
+
+from __future__ import annotations
+
+import threading
+
+import arviz_stats as azs
+import numpy as np
+import nutpie
+import pymc as pm
+import pytest
+from scipy.stats import ks_2samp, kstest, lognorm, norm
+
+import bayes_bnsl as bb
+from bayes_bnsl import model as models
+from bayes_bnsl import nuts, sampling
+from bayes_bnsl.nuts import Compiled
+from bayes_bnsl.priors import Scale
+from problems import NAMED, PROBLEMS, simulated
+
+
+def same_draws(one, other):
+    """Tell whether two fits hold the same numbers to the last bit."""
+    return all(
+        one.data[group].to_dataset().identical(other.data[group].to_dataset())
+        for group in ("posterior", "coordinates", "sample_stats", "log_likelihood")
+    )
+
+
+def exact_line(curve, sigma):
+    """Return mean and covariance of log mu at both ends of a power law with known noise.
+
+    log mu is a straight line between its ends, which are Normal(log y there, spread) a priori.
+    """
+    scale = Scale.of(curve)
+    t = (curve.log_x - scale.log_x_first) / (scale.log_x_last - scale.log_x_first)
+    design = np.stack([1 - t, t], axis=1)
+    prior_mean = np.array([scale.log_y_first, scale.log_y_last])
+    precision = design.T @ design / sigma**2 + np.eye(2) / scale.spread**2
+    weighed = design.T @ curve.log_y / sigma**2 + prior_mean / scale.spread**2
+    return np.linalg.solve(precision, weighed), np.linalg.inv(precision)
+
+
+def at_ends(curve, log_x):
+    """Return how log mu at some x is made of its values at both ends."""
+    t = (log_x - curve.log_x[0]) / (curve.log_x[-1] - curve.log_x[0])
+    return np.array([1 - t, t])
+
+
+def error_of(draws, method):
+    """Return the Monte-Carlo error of labelled draws."""
+    return float(azs.mcse(draws.rename("it").to_dataset(), method=method)["it"])
+
+
+class TestAgainstClosedForm:
+    @pytest.mark.parametrize("beyond", [0.0, np.log(10)], ids=["last x", "10x"])
+    def test_mean_and_sd_of_log_mu(self, line_fit, beyond):
+        curve = line_fit.curve
+        mean, covariance = exact_line(curve, 0.02)
+        log_x = curve.log_x[-1] + beyond
+        weights = at_ends(curve, log_x)
+        log_mu = line_fit.law.log_mu(log_x, dict(line_fit.posterior.data_vars))
+        assert float(log_mu.mean()) == pytest.approx(
+            weights @ mean, abs=4 * error_of(log_mu, "mean")
+        )
+        assert float(log_mu.std()) == pytest.approx(
+            np.sqrt(weights @ covariance @ weights), abs=4 * error_of(log_mu, "sd")
+        )
+
+    def test_slope(self, line_fit):
+        curve = line_fit.curve
+        mean, covariance = exact_line(curve, 0.02)
+        weights = np.array([-1, 1]) / (curve.log_x[-1] - curve.log_x[0])
+        exact = norm(weights @ mean, np.sqrt(weights @ covariance @ weights))
+        slope = line_fit.posterior["b"]
+        assert float(slope.mean()) == pytest.approx(exact.mean(), abs=4 * error_of(slope, "mean"))
+        thinned = slope.values[:, ::4].ravel()
+        assert kstest(thinned, exact.cdf).pvalue > 1e-3
+
+    def test_without_data_the_prior_comes_back(self, fit_own):
+        """Standard errors so large that the points say nothing; own priors among the default."""
+        points = simulated("power law to a limit")
+        curve = bb.Curve(points.x, points.y, y_se=1e9 * points.y)
+        fit = fit_own(curve, draws=4000, seed=1)
+        with bb.build_model(curve, fit.law, priors=fit.priors):
+            prior = pm.sample_prior_predictive(
+                4000, random_seed=2, compile_kwargs={"mode": "FAST_COMPILE"}
+            ).prior
+        for name in ("a", "c0", "log_b", "sigma"):
+            thinned = fit.posterior[name].values[:, ::4].ravel()
+            assert ks_2samp(thinned, prior[name].values.ravel()).pvalue > 1e-3, name
+
+    def test_a_prior_of_the_users_pulls_the_posterior(self, own_fit, limit_fit):
+        free, pulled = (fit.posterior["c0"] for fit in (limit_fit, own_fit))
+        assert 0.3 < float(free.mean()) < 0.4
+        assert float(pulled.mean()) < 0.28
+        assert float(own_fit.posterior["sigma"].max()) < 0.1
+
+    def test_truth_is_found(self, limit_fit, m4_fit):
+        for fit, name in ((limit_fit, "power law to a limit"), (m4_fit, "M4, alpha above 1")):
+            problem = NAMED[name]
+            ahead = bb.forecast(fit, [problem.x[0], problem.x[-1], 10 * problem.x[-1]], seed=1)
+            band = bb.interval(ahead, prob=0.99)["curve"]
+            truth = problem.law(band["x"].values, problem.theta)
+            assert np.all(band.sel(bound="lower") < truth)
+            assert np.all(band.sel(bound="upper") > truth)
+
+
+class TestRepeats:
+    def test_a_seed_gives_the_same_draws(self, fit_line, line_curve, line_fit):
+        again = fit_line(line_curve, seed=1)
+        assert same_draws(again, line_fit)
+        assert again.status == line_fit.status
+
+    def test_another_seed_others(self, fit_line, line_curve, line_fit):
+        assert not np.any(fit_line(line_curve, seed=2).posterior["b"] == line_fit.posterior["b"])
+
+    def test_a_seed_is_drawn_and_kept(self, fit_line, line_curve):
+        one, other = fit_line(line_curve), fit_line(line_curve)
+        assert one.seed != other.seed
+        assert same_draws(fit_line(line_curve, seed=one.seed), one)
+
+    def test_fits_leave_nothing_behind(self, fit_line, line_curve, line_fit, accuracy_fit):
+        """Another curve of another length is fitted between two fits of the same one."""
+        assert len(accuracy_fit.curve) != len(line_curve)
+        other = fit_line(accuracy_fit.curve, seed=1)
+        assert same_draws(other, accuracy_fit)
+        assert same_draws(fit_line(line_curve, seed=1), line_fit)
+
+    def test_cores_do_not_matter(self, fit_line, line_curve, line_fit):
+        assert same_draws(fit_line(line_curve, seed=1, cores=1), line_fit)
+
+    def test_chains_differ(self, line_fit):
+        for one in range(4):
+            for other in range(one):
+                b = line_fit.posterior["b"].values
+                assert not np.any(b[one] == b[other])
+
+
+class TestCompiled:
+    def test_data_of_another_curve_make_the_model_of_that_curve(self, line_curve):
+        """What was compiled for one curve and given another's data is what is compiled for it."""
+        law, noise, priors = bb.M1(), bb.LogNormal(), {"sigma": np.array(0.3)}
+        other = simulated("M2")
+        other = bb.Curve(other.x[:7], other.y[:7])
+        used = nuts.compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
+        fresh = nutpie.compile_pymc_model(bb.build_model(other, law, noise=noise, priors=priors))
+        data = models.model_data(other, law, priors)
+        for position in np.random.default_rng(1).standard_normal((3, 2)):
+            ours = used.log_density(data)(position)
+            theirs = Compiled(fresh, used.free).log_density(data)(position)
+            assert ours[0] == pytest.approx(theirs[0], rel=1e-10)
+            np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-10)
+
+    def test_is_made_once_for_a_structure(self, line_curve, line_fit, accuracy_fit):
+        made = [
+            nuts.compile_law(fit.curve, fit.law, fit.noise, fit.priors)
+            for fit in (line_fit, accuracy_fit)
+        ]
+        assert made[0] is made[1]
+
+
+class TestRounds:
+    def test_go_on_until_the_draws_converge(self, fit_line, line_curve):
+        fit = fit_line(line_curve, draws=50, seed=1)
+        assert fit.status.ok
+        assert fit.posterior.sizes["draw"] > 50
+
+    def test_a_hard_posterior_takes_more_than_one(self, addition, monkeypatch):
+        seen = []
+        sample = nuts.sample_with_nutpie
+
+        def spy(*args, **settings):
+            seen.append(args[4])
+            return sample(*args, **settings)
+
+        monkeypatch.setattr(nuts, "sample_with_nutpie", spy)
+        fit = bb.fit(addition[0], bb.BNSL(1), draws=50, seed=1, progress=False)
+        assert fit.status.ok
+        assert len(seen) > 1
+        assert [each.draws for each in seen] == sorted(each.draws for each in seen)
+        assert [each.target_accept for each in seen] == sorted(each.target_accept for each in seen)
+
+    def test_a_small_budget_is_said(self, addition):
+        with pytest.warns(bb.NotConvergedWarning, match="Raise max_gradients") as caught:
+            fit = bb.fit(addition[0], bb.BNSL(1), draws=20, max_gradients=1, seed=1, progress=False)
+        assert not fit.status.ok
+        assert fit.posterior.sizes["draw"] == 20
+        (warning,) = caught
+        assert str(warning.message) == f"BNSL(1) fitted to 'four_digit_addition'. {fit.status}"
+        assert warning.filename == __file__  # the line of the user's
+
+    def test_long_chains_are_thinned(self, fit_line, line_curve):
+        fit = fit_line(line_curve, draws=2 * sampling.MOST_KEPT + 2, chains=2, seed=1)
+        draws = fit.posterior.sizes["draw"]
+        assert dict(fit.posterior.sizes) == {"chain": 2, "draw": draws}
+        assert sampling.MOST_KEPT / 2 < draws <= sampling.MOST_KEPT
+        assert all(fit.data[group].sizes["draw"] == draws for group in ("sample_stats",))
+
+
+class TestFlatCurve:
+    def test_constant_y_is_said(self, fit_line):
+        curve = bb.Curve([1, 10, 100, 1000], [2.0, 2.0, 2.0, 2.0])
+        with pytest.warns(bb.NotConvergedWarning, match="All y are equal"):
+            fit = fit_line(curve, seed=1)
+        assert fit.status.name == "constant_y"
+        assert not fit.status.ok
+        assert float(fit.posterior["b"].mean()) == pytest.approx(0, abs=0.01)
+
+
+class TestPyMCSampler:
+    @pytest.fixture(scope="class")
+    def by_pymc(self, fit_line, line_curve):
+        return fit_line(line_curve, sampler="pymc", cores=1, seed=3)
+
+    def test_agrees_with_nutpie(self, by_pymc, line_fit):
+        log_x = line_fit.curve.log_x[-1]
+        means, errors = [], []
+        for fit in (by_pymc, line_fit):
+            log_mu = fit.law.log_mu(log_x, dict(fit.posterior.data_vars))
+            means.append(float(log_mu.mean()))
+            errors.append(error_of(log_mu, "mean"))
+        assert means[0] == pytest.approx(means[1], abs=4 * np.hypot(*errors))
+        assert means[0] != means[1]
+
+    def test_records_the_same(self, by_pymc, line_fit):
+        assert by_pymc.status.ok
+        for group in ("posterior", "coordinates", "log_likelihood", "sample_stats"):
+            ours, theirs = (fit.data[group].to_dataset() for fit in (by_pymc, line_fit))
+            assert set(ours.data_vars) == set(theirs.data_vars), group
+            assert ours.sizes == theirs.sizes
+
+
+class TestInterrupted:
+    def test_stops_every_chain_and_leaves_nothing_behind(
+        self, fit_line, line_curve, line_fit, monkeypatch
+    ):
+        sample, chains = nutpie.sample, []
+
+        class Chain:
+            def __init__(self, running, *, broken):
+                self.running, self.broken, self.cancelled = running, broken, False
+
+            def wait(self):
+                if self.broken:
+                    raise KeyboardInterrupt("Ctrl-C")
+                return self.running.wait()
+
+            def cancel(self):
+                self.cancelled = True
+                self.running.cancel()
+
+        def interrupted(*args, **settings):
+            running = sample(*args, **settings)
+            chains.append(Chain(running, broken=len(chains) == 1))
+            return chains[-1]
+
+        before = threading.active_count()
+        monkeypatch.setattr(nutpie, "sample", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+            fit_line(line_curve, draws=50_000, seed=1)
+        assert len(chains) == 4
+        assert all(chain.cancelled for chain in chains)
+        assert threading.active_count() == before
+        monkeypatch.undo()
+        assert same_draws(fit_line(line_curve, seed=1), line_fit)
+
+
+class TestProgress:
+    def test_is_not_written_to_a_pipe(self, fit_line, line_curve, capsys):
+        fit_line(line_curve, seed=1, progress=True)
+        assert capsys.readouterr() == ("", "")
+
+
+class TestTree:
+    def test_log_likelihood_is_that_of_the_noise(self, own_fit):
+        """Known standard errors are part of it."""
+        curve, theta = own_fit.curve, own_fit.posterior.isel(chain=1, draw=7)
+        mu = theta["a"].item() + theta["b"].item() * curve.x ** -theta["c0"].item()
+        scale = np.sqrt(theta["sigma"].item() ** 2 + 0.01**2)
+        np.testing.assert_allclose(
+            own_fit.data["log_likelihood"]["y"].isel(chain=1, draw=7),
+            lognorm.logpdf(curve.y, s=scale, scale=mu),
+            rtol=1e-9,
+        )
+
+    def test_parameters_are_those_of_the_coordinates(self, own_fit, addition_fit):
+        coordinates = own_fit.data["coordinates"].to_dataset()
+        assert set(coordinates) == {"z_last", "z_a", "c0", "sigma"}
+        for name in ("c0", "sigma"):
+            np.testing.assert_array_equal(coordinates[name], own_fit.posterior[name])
+        assert set(addition_fit.data["coordinates"].data_vars) == {
+            "z_first", "z_last", "z_a", "z_c", "z_d", "z_f", "z_sigma",
+        }  # fmt: skip
+        assert addition_fit.data["coordinates"]["z_d"].dims == ("chain", "draw", "brk")
+
+    def test_a_fixed_parameter_is_there_too(self, line_fit):
+        assert np.all(line_fit.posterior["sigma"] == 0.02)
+        assert line_fit.posterior["sigma"].dims == ("chain", "draw")
+
+    def test_a_steep_law_converges_though_its_offset_overflows(self):
+        fit = bb.fit(simulated("steep: b overflows"), bb.BNSL(1), seed=1, progress=False)
+        assert fit.status.ok
+        assert np.all(np.isinf(fit.posterior["b"]))
+        assert float(fit.posterior["log_b"].mean()) == pytest.approx(829, rel=0.01)
+
+
+class TestRefuses:
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"chains": 1}, ValueError, "chains must be at least 2; got 1"),
+            ({"chains": 2.0}, TypeError, r"chains must be an integer; got 2\.0"),
+            ({"draws": 0}, ValueError, "draws must be at least 1; got 0"),
+            ({"draws": 1.5}, TypeError, r"draws must be an integer; got 1\.5"),
+            ({"draws": True}, TypeError, "draws must be an integer; got True"),
+            ({"tune": -1}, ValueError, "tune must be at least 1; got -1"),
+            ({"max_gradients": 1e6}, TypeError, r"max_gradients must be an integer; got 1000000\."),
+            ({"cores": 0}, ValueError, "cores must be at least 1; got 0"),
+            ({"seed": -1}, ValueError, "seed must be at least 0; got -1"),
+            ({"seed": 1.5}, TypeError, r"seed must be an integer; got 1\.5"),
+            ({"seed": "one"}, TypeError, "seed must be an integer; got 'one'"),
+            ({"sampler": "stan"}, ValueError, "sampler must be 'nutpie' or 'pymc'; got 'stan'"),
+            ({"target_accept": 1}, ValueError, "target_accept must lie between 0 and 1; got 1"),
+            ({"target_accept": 0}, ValueError, "target_accept must lie between 0 and 1; got 0"),
+            ({"target_accept": "x"}, ValueError, "target_accept must lie between 0 and 1; got 'x'"),
+            ({"law": bb.BNSL}, TypeError, r"law must be a Law; .*Did you mean BNSL\(\)\?"),
+            ({"curve": [1, 2]}, TypeError, r"curve must be a Curve; got \[1, 2\]"),
+            ({"noise": "normal"}, TypeError, "noise must be a Noise; got 'normal'"),
+            ({"noise": bb.LogNormal}, TypeError, r"noise must be a Noise; .*mean LogNormal\(\)"),
+            ({"priors": {"z": 1.0}}, ValueError, "priors names 'z', which is no parameter of M1"),
+            ({"law": bb.BNSL(30)}, ValueError, r"BNSL\(30\) needs at least 33 distinct x"),
+        ],
+    )
+    def test_arguments_before_it_compiles(self, line_curve, arguments, error, message):
+        settings = {"curve": line_curve, "law": bb.M1(), "progress": False} | arguments
+        with pytest.raises(error, match=message):
+            bb.fit(**settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", [p for p in PROBLEMS if p.law.line], ids=str)
+def test_every_problem_converges_to_the_truth(problem):
+    fit = bb.fit(simulated(problem.name, seed=5), problem.law, seed=5, progress=False)
+    assert fit.status.ok
+    x = [problem.x[0], np.sqrt(problem.x[0] * problem.x[-1]), problem.x[-1]]
+    band = bb.interval(bb.forecast(fit, x), prob=0.999)["curve"]
+    truth = problem.law(np.array(x), problem.theta)
+    assert np.all(band.sel(bound="lower") < truth)
+    assert np.all(band.sel(bound="upper") > truth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", [bb.BNSL(1), bb.M4()], ids=lambda law: law.name)
+def test_without_data_default_priors_come_back(law):
+    points = simulated("one break")
+    curve = bb.Curve(points.x, points.y, y_se=1e9 * points.y)
+    fit = bb.fit(curve, law, draws=4000, seed=1, progress=False)
+    with bb.build_model(curve, law):
+        prior = pm.sample_prior_predictive(
+            4000, random_seed=2, compile_kwargs={"mode": "FAST_COMPILE"}
+        ).prior
+    for name, draws in fit.posterior.items():
+        if not np.all(np.isfinite(draws)):
+            continue
+        thinned = draws.values[:, ::8].ravel()
+        assert ks_2samp(thinned, prior[name].values.ravel()).pvalue > 1e-3, name
+
+
+@pytest.mark.slow
+def test_intervals_hold_what_they_say():
+    """Coverage of the curve at 10x over curves drawn from the prior of a power law."""
+    law, x = bb.BNSL(0), np.geomspace(1.0, 1e3, 20)
+    template = bb.Curve(x, 3 * x**-0.3)
+    generator = np.random.default_rng(11)
+    inside, n = 0, 100
+    for i in range(n):
+        theta = {"a": generator.uniform(0, 0.3), "b": 3.0, "c0": generator.uniform(0.2, 0.5)}
+        curve = bb.simulate(law, theta, template.x, 0.03, seed=i)
+        fit = bb.fit(curve, law, draws=500, seed=i, progress=False)
+        band = bb.interval(bb.forecast(fit, 10 * x[-1]), prob=0.8)["curve"].squeeze()
+        inside += bool(band[0] < law(10 * x[-1], theta) < band[2])
+    # The parameters are drawn from a narrower range than the prior: not fewer than it says.
+    assert inside / n > 0.8 - 3 * np.sqrt(0.8 * 0.2 / n)
