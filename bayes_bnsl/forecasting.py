@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from bayes_bnsl import storage
-from bayes_bnsl.columns import checked_numbers
+from bayes_bnsl.columns import Fault, checked_numbers, refuse
 from bayes_bnsl.result import Fit
 
 __all__ = ["forecast", "interval", "log_score"]
@@ -128,19 +128,23 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     Raises
     ------
     ValueError
-        If there is not one y for each x.
+        If there is not one y for each x, or one is out of range.
     """
-    values = checked_numbers(_listed(y), "y")
+    ceiling = forecast.attrs.get("ceiling")
+    values = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")
     if values.shape != forecast["x"].shape:
         raise ValueError(
             f"y must hold one value for each of the {forecast['x'].size} x of the forecast; "
             f"got {values.size}."
         )
-    ceiling = forecast.attrs.get("ceiling")
+    if ceiling is not None:
+        fault = Fault(values >= ceiling, "not", "An error of zero has no logarithm")
+        refuse([fault], "y", f"numbers below ceiling={ceiling:g}", values)
     observed = xr.DataArray(values, dims="x")
     mean: Any = forecast["curve"]
     if ceiling is not None:
-        observed, mean = ceiling - observed, ceiling - mean
+        # far beyond the data an accuracy is its ceiling to the last digit
+        observed, mean = ceiling - observed, np.maximum(ceiling - mean, np.finfo(float).tiny)
     noise = storage.noise_of(forecast)
     density = noise.log_density(observed, np.log(mean), forecast["scale"])
     return xr.apply_ufunc(

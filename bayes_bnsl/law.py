@@ -126,7 +126,20 @@ class Law(ABC):
 
     @abstractmethod
     def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
-        """Write the right-hand side of ``y = ...``, with ``symbol(name)`` for each parameter."""
+        """Write the right-hand side of ``y = ...``.
+
+        Parameters
+        ----------
+        symbol : callable
+            ``symbol(name)`` is what stands for a parameter; breaks are counted, as in ``c1``.
+        latex : bool, default False
+            Whether to write LaTeX.
+
+        Returns
+        -------
+        str
+            The formula.
+        """
 
     @property
     def formula(self) -> str:
@@ -139,12 +152,38 @@ class Law(ABC):
         return self.equation(latex_symbol, latex=True)
 
     def limit(self, theta: Theta) -> Any:
-        """Return the constant that the power part is added to; 0 where a law has none."""
+        """Return the constant that the power part is added to.
+
+        Parameters
+        ----------
+        theta : mapping
+            The parameters.
+
+        Returns
+        -------
+        float or array_like
+            The limit; 0 where a law has none.
+        """
         return 0.0 if self.limit_name is None else theta[self.limit_name]
 
     @abstractmethod
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
-        """Return the log of the power part and its derivatives with respect to ``log x``."""
+        """Return the power part; parameters as for :meth:`log_mu`.
+
+        Parameters
+        ----------
+        log_x : array_like, DataArray or TensorVariable
+            Natural logarithm of x.
+        theta : mapping
+            The parameters.
+        xp : module, default numpy
+            ``numpy`` or ``pytensor.tensor``.
+
+        Returns
+        -------
+        PowerPart
+            Its logarithm and the derivatives of that with respect to ``log x``.
+        """
 
     def through(self, log_x: Any, log_y: Any, theta: Theta, xp: Any = np) -> dict[str, Any]:
         """Return the two parameters of level and slope that lead the curve through two points.
@@ -200,7 +239,18 @@ class Law(ABC):
         return sum(not self.has_break(name) for name in self.parameters) + self.n_breaks
 
     def has_break(self, parameter: str) -> bool:
-        """Tell whether a parameter has one value a break."""
+        """Tell whether a parameter has one value a break.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+
+        Returns
+        -------
+        bool
+            True for ``c``, ``d`` and ``f`` of a law with breaks.
+        """
         return self.n_breaks > 0 and parameter in ("c", "d", "f")
 
     def log_mu(self, log_x: Any, theta: Theta, xp: Any = np) -> Any:
@@ -234,18 +284,58 @@ class Law(ABC):
         return np.exp(self.log_mu(np.log(x), theta))
 
     def log_slope(self, log_x: Any, theta: Theta, xp: Any = np) -> Any:
-        """Return the local slope ``d log y / d log x``, analytically."""
+        """Return the local slope ``d log y / d log x``, analytically.
+
+        Parameters
+        ----------
+        log_x : array_like, DataArray or TensorVariable
+            Natural logarithm of x.
+        theta : mapping
+            The parameters, as for :meth:`log_mu`.
+        xp : module, default numpy
+            ``numpy`` or ``pytensor.tensor``.
+
+        Returns
+        -------
+        array_like, DataArray or TensorVariable
+            The slope in broadcast shape.
+        """
         return self._slope_and_curvature(log_x, theta, xp)[0]
 
     def is_monotone(self, log_x: Any, theta: Theta) -> Any:
-        """Tell whether y never turns over the grid ``log_x`` (last axis, or its dimension)."""
+        """Tell whether y never turns over a grid.
+
+        Parameters
+        ----------
+        log_x : array_like or DataArray
+            The grid, along the last axis or its own dimension.
+        theta : mapping
+            The parameters, as for :meth:`log_mu`.
+
+        Returns
+        -------
+        bool, array_like or DataArray
+            One answer for each draw of the parameters.
+        """
         slope, grid = self.log_slope(log_x, theta), along(log_x)
         return (slope <= 0).all(**grid) | (slope >= 0).all(**grid)
 
     def has_inflection(self, log_x: Any, theta: Theta) -> Any:
-        """Tell whether ``d2y/dx2``, on linear axes, changes sign over the grid ``log_x``.
+        """Tell whether ``d2y/dx2``, on linear axes, changes sign over a grid.
 
         With s the local slope, ``x**2 y'' / y = s**2 - s + ds/du``.
+
+        Parameters
+        ----------
+        log_x : array_like or DataArray
+            The grid, along the last axis or its own dimension.
+        theta : mapping
+            The parameters, as for :meth:`log_mu`.
+
+        Returns
+        -------
+        bool, array_like or DataArray
+            One answer for each draw of the parameters.
         """
         slope, curvature = self._slope_and_curvature(log_x, theta, np)
         terms = (slope**2, -slope, curvature)

@@ -17,7 +17,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform
+from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
 
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.curve import Curve
@@ -94,16 +94,70 @@ def build_model(
 
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
         theta = defaults.parameters(law, scale, given, coordinate, pt)
-        theta |= defaults.noise_parameters(noise, scale, of_noise, coordinate, pt)
+        log_mu = law.log_mu(pt.log(constant["x"]), theta, pt)
+        residual = _residual_level(pt.log(constant["y_observed"]) - log_mu, scale)
+
+        def recentred(name: str) -> Any:
+            return pm.CustomDist(
+                f"z_{name}",
+                residual,
+                logp=_standard_normal_logp,
+                dist=_standard_normal,
+                transform=Recentred(),
+            )
+
+        theta |= defaults.noise_parameters(noise, scale, of_noise, recentred, pt)
         _name_parameters(law, noise, theta, model)
         pm.LogNormal(
             "y",
-            mu=law.log_mu(pt.log(constant["x"]), theta, pt),
+            mu=log_mu,
             sigma=noise.scale(theta, constant.get("log_se"), pt),
             observed=constant["y_observed"],
             dims="obs_id",
         )
     return model
+
+
+def _residual_level(residuals: Any, scale: Scale) -> Any:
+    """Return about where ``z_sigma`` lies, given the law: the log of the residuals' size."""
+    floor = 0.1 * defaults.NOISE_SHARE * scale.spread
+    size = pt.sqrt(pt.mean(residuals**2) + floor**2)
+    return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
+
+
+def _standard_normal(level: Any, size: Any) -> Any:
+    """Return the prior of ``z_sigma``, which the level of the residuals does not enter."""
+    return pm.Normal.dist(0.0, 1.0, size=size)
+
+
+def _standard_normal_logp(value: Any, level: Any) -> Any:
+    return pm.logp(_standard_normal(level, None), value)
+
+
+class Recentred(Transform):
+    """What the sampler sees in place of ``z_sigma``: its distance from the residuals' level.
+
+    With few points sigma may be small, and then the law must lie narrowly along the points: a
+    funnel, in which transitions diverge. Given the law, sigma follows the size of the residuals,
+    so the distance from that hardly depends on the law, and the funnel is gone. This is a shift:
+    the prior, the posterior and draws from either are untouched.
+    """
+
+    name = "recentred"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Return the distance from the level."""
+        _size, level, _generator = inputs
+        return value - level
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Return ``z_sigma``."""
+        _size, level, _generator = inputs
+        return value + level
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Return 0: a shift leaves volumes alone."""
+        return pt.zeros_like(value)
 
 
 def _name_parameters(law: Law, noise: Noise, theta: dict[str, Any], model: pm.Model) -> None:

@@ -53,11 +53,41 @@ class Noise(ABC):
 
     @abstractmethod
     def log_density(self, y: Any, log_mu: Any, scale: Any) -> Any:
-        """Return the log density of y (not of log y), for NumPy or xarray."""
+        """Return the log density of y (not of log y), for NumPy or xarray.
+
+        Parameters
+        ----------
+        y : array_like
+            Observations.
+        log_mu : array_like
+            Logarithm of the curve there.
+        scale : array_like
+            What :meth:`scale` returned.
+
+        Returns
+        -------
+        array_like
+            Log densities in broadcast shape.
+        """
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, log_mu: Any, scale: Any) -> Any:
-        """Return a new observation of log y, in the shape of ``log_mu``."""
+        """Return new observations of log y.
+
+        Parameters
+        ----------
+        generator : numpy.random.Generator
+            Where the randomness comes from.
+        log_mu : array_like
+            Logarithm of the curve.
+        scale : array_like
+            What :meth:`scale` returned.
+
+        Returns
+        -------
+        numpy.ndarray
+            One log y for each ``log_mu``.
+        """
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from bayes_bnsl.law import Law
 from bayes_bnsl.model import Priors
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
-from bayes_bnsl.priors import Prior
 
 __all__ = ["Compiled", "Settings", "compile_law", "sample_with_nutpie", "sample_with_pymc"]
 
@@ -94,11 +93,11 @@ def compile_law(curve: Curve, law: Law, noise: Noise, priors: Priors) -> Compile
         model = models.build_model(curve, law, noise=noise, priors=priors)
         # Nutpie stores the free variables alone: draws.py makes the parameters of them in NumPy,
         # in less time than a second compilation takes.
-        own = [name for name, prior in priors.items() if isinstance(prior, Prior)]
+        free = tuple(variable.name for variable in model.free_RVs)
         sampler = nutpie.compile_pymc_model(
-            model, var_names=own, default_initialization_strategy="prior", jitter_rvs=set()
+            model, var_names=free, default_initialization_strategy="prior", jitter_rvs=set()
         )
-        _compiled[key] = Compiled(sampler, tuple(variable.name for variable in model.free_RVs))
+        _compiled[key] = Compiled(sampler, free)
     return _compiled[key]
 
 

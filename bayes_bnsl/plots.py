@@ -218,6 +218,7 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, **settings: Any) -> Any:
         f"log_{name}" if f"log_{name}" in fit.posterior else name
         for name in (*fit.law.parameters, *fit.noise.parameters)
     ]
+    names = [name for name in names if np.ptp(fit.posterior[name].values) > 0]  # not fixed
     settings = {"figure_kwargs": {"layout": "constrained"}} | settings
     return azp.plot_dist(
         fit.data,
@@ -259,6 +260,8 @@ def _break_strip(ax: Axes, fit: Fit) -> None:
     grid = np.linspace(max(low, fit.curve.log_x[0]), min(high, fit.curve.log_x[-1]), 300)
     for i in range(fit.law.n_breaks):
         log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
+        if np.ptp(log_d) == 0 or log_d.max() < grid[0] or log_d.min() > grid[-1]:
+            continue  # fixed by the user, or out of sight
         density = gaussian_kde(log_d[:: max(1, len(log_d) // 2000)])(grid)
         ax.fill_between(
             np.exp(grid), 0, 0.12 * density / density.max(), transform=ax.get_xaxis_transform(),

@@ -29,6 +29,9 @@ from bayes_bnsl.noise import Noise
 
 __all__ = ["Prior", "Scale"]
 
+NOISE_SHARE = 0.02
+"""Prior median of sigma as a share of the range of log y."""
+
 
 @dataclass(frozen=True, init=False)
 class Prior:
@@ -90,7 +93,13 @@ class Prior:
         return (self.distribution, names, self.at_least is None, self.at_most is None)
 
     def constants(self) -> dict[str, Any]:
-        """Return the numbers by name, those of the bounds included."""
+        """Return the numbers by name, those of the bounds included.
+
+        Returns
+        -------
+        dict of str to float or tuple of float
+            As they were given; bounds that were not are left out.
+        """
         bounds = {"at_least": self.at_least, "at_most": self.at_most}
         return dict(self.parameters) | {k: v for k, v in bounds.items() if v is not None}
 
@@ -285,5 +294,5 @@ def noise_parameters(
     """Build the parameters of the noise, as `parameters` does those of the law."""
     theta = {name: given[name] for name in noise.parameters if name in given}
     if "sigma" not in theta:
-        theta["sigma"] = xp.exp(xp.log(0.02 * scale.spread) + coordinate("sigma"))
+        theta["sigma"] = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
     return theta

@@ -28,7 +28,7 @@ __all__ = ["Fit", "load_fit"]
 class Fit:
     """A law fitted to a curve.
 
-    Attributes
+    Parameters
     ----------
     curve : Curve
         The points.
@@ -79,7 +79,8 @@ class Fit:
         pandas.DataFrame
             One row a parameter: mean, sd, interval, effective sample sizes, R-hat.
         """
-        return azs.summary(self.data, ci_prob=prob, ci_kind="eti")
+        with np.errstate(divide="ignore", invalid="ignore"):  # a fixed parameter has no R-hat
+            return azs.summary(self.data, ci_prob=prob, ci_kind="eti")
 
     def equation(self, *, latex: bool = False, digits: int = 3) -> str:
         """Return the law with the posterior medians in place of the letters.

@@ -1,7 +1,7 @@
 """From a curve to a fit: climb to the modes, then NUTS in rounds until it has converged.
 
 Chains start dispersed over the modes. If a round of draws does not meet the bar of
-:class:`~bayes_bnsl.status.Status`, a longer one with smaller steps starts where it ended, until
+:class:`~bayes_bnsl.status.Status`, a longer one, with smaller steps if it diverged, starts where it ended, until
 `max_gradients` is spent.
 """
 
@@ -33,9 +33,6 @@ N_STARTS = 16
 
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
-
-FINER = 1.5
-"""How many more steps a trajectory takes in the next round, whose steps are smaller."""
 
 MOST_KEPT = 4000
 """Most draws kept of a chain; longer rounds are thinned, which loses next to nothing."""
@@ -80,7 +77,7 @@ def fit(
     tune : int, default 500
         Steps at the start of each round that adapt the sampler and are not kept.
     target_accept : float, default 0.95
-        Acceptance that the first round adapts its step to; later rounds take smaller steps.
+        Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
     sampler : {"nutpie", "pymc"}
         Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
     cores : int, optional
@@ -151,7 +148,7 @@ def fit(
         status = problem.diagnose(values, parameters, divergences)
         if status.ok or status.name == "constant_y" or sampler == "pymc":
             break
-        steps = FINER * chains * float(np.mean(statistics["n_steps"]))
+        steps = chains * float(np.mean(statistics["n_steps"]))
         longer = _next_round(settings, status, most_draws=int(max_gradients / steps))
         if longer == settings:
             break
@@ -193,7 +190,7 @@ def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nut
     draws = min(settings.draws * growth, most_draws)
     if draws < settings.draws * least:
         return settings
-    finer = 5.0 if status.divergences else 2.0
+    finer = 5.0 if status.divergences else 1.0
     return nuts.Settings(draws, settings.tune, 1 - (1 - settings.target_accept) / finer)
 
 

@@ -50,7 +50,7 @@ SENTENCES = {
 class Status:
     """Verdict on the draws of a fit; ``str(status)`` is a sentence.
 
-    Attributes
+    Parameters
     ----------
     name : str
         ``converged``, ``divergent``, ``chains_disagree``, ``few_draws`` or ``constant_y``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from pathlib import Path
 
 import arviz_plots as azp
 import arviz_stats as azs
@@ -68,10 +69,11 @@ class TestData:
 
 
 class TestArviZ:
-    def test_summary(self, fit):
-        table = azs.summary(fit.data)
-        assert len(table) >= fit.law.n_parameters + 1
+    def test_summary(self, addition_fit):
+        table = azs.summary(addition_fit.data)
+        assert set(table.index) == {"a", "b", "c0", "c[1]", "d[1]", "f[1]", "log_b", "sigma"}
 
+    @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
     def test_loo(self, fit):
         estimate = azs.loo(fit.data)
         pointwise = fit.data["log_likelihood"]["y"]
@@ -95,11 +97,11 @@ class TestArviZ:
 
 
 class TestSummary:
-    def test_has_a_row_for_each_parameter(self, addition_fit):
-        table = addition_fit.summary()
-        assert set(table.index) == {
-            "a", "b", "c0", "c[1]", "d[1]", "f[1]", "log_b", "sigma",
-        }  # fmt: skip
+    def test_has_a_row_for_each_parameter(self, fit):
+        table = fit.summary()
+        assert {name.split("[")[0] for name in table.index} == set(fit.posterior)
+        moved = [name for name in table.index if np.ptp(fit.posterior[name.split("[")[0]].values)]
+        assert np.all(table.loc[moved, "r_hat"].astype(float) <= 1.01)
 
     def test_interval_has_the_probability_asked_for(self, limit_fit):
         table = limit_fit.summary(prob=0.5)
@@ -267,8 +269,7 @@ class TestDamage:
         before = path.read_bytes()
 
         def fail(tree, target, **settings):
-            with open(target, "wb") as file:
-                file.write(b"half a file")
+            Path(target).write_bytes(b"half a file")
             raise OSError("No space left on device")
 
         monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
@@ -287,14 +288,12 @@ class TestDamage:
         assert list(tmp_path.iterdir()) == []
 
     def test_a_missing_directory_is_named(self, line_fit, tmp_path):
-        with pytest.raises(
-            ValueError, match=r"Cannot write fit\.nc: the directory .*no.* not exist"
-        ):
+        with pytest.raises(ValueError, match=r"write fit\.nc: the directory .*no.* not exist"):
             line_fit.save(tmp_path / "no" / "fit.nc")
         assert list(tmp_path.iterdir()) == []
 
     def test_a_directory_is_no_file(self, line_fit, tmp_path):
-        with pytest.raises(ValueError, match="is a directory. Name a file in it"):
+        with pytest.raises(ValueError, match=r"is a directory\. Name a file in it"):
             line_fit.save(tmp_path)
 
     def test_a_missing_file_is_named(self, tmp_path):
@@ -338,5 +337,5 @@ class TestDamage:
     def test_a_law_of_a_later_version(self, line_fit, tmp_path):
         record = line_fit._record() | {"law": {"type": "M99"}}
         storage.write(tmp_path / "fit.nc", line_fit.data, record)
-        with pytest.raises(ValueError, match="is damaged, or is no fit .*M99"):
+        with pytest.raises(ValueError, match=r"is damaged, or is no fit .*M99"):
             bb.load_fit(tmp_path / "fit.nc")

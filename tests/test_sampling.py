@@ -208,11 +208,12 @@ class TestFlatCurve:
         assert float(fit.posterior["b"].mean()) == pytest.approx(0, abs=0.01)
 
 
-class TestPyMCSampler:
-    @pytest.fixture(scope="class")
-    def by_pymc(self, fit_line, line_curve):
-        return fit_line(line_curve, sampler="pymc", cores=1, seed=3)
+@pytest.fixture(scope="module")
+def by_pymc(fit_line, line_curve):
+    return fit_line(line_curve, sampler="pymc", cores=1, seed=3)
 
+
+class TestPyMCSampler:
     def test_agrees_with_nutpie(self, by_pymc, line_fit):
         log_x = line_fit.curve.log_x[-1]
         means, errors = [], []

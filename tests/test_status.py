@@ -93,7 +93,7 @@ class TestSentences:
         ("name", "words"),
         [
             ("converged", ["R-hat at most 1.005", "at least 312 effective draws"]),
-            ("divergent", ["3 transitions diverged", "prior to c0", "max_gradients"]),
+            ("divergent", ["3 transitions diverged", "narrower priors", "max_gradients"]),
             ("chains_disagree", ["disagree about c0 (R-hat 1.005", "several modes", "Raise"]),
             ("few_draws", ["Only 312 effective draws of f1", "400", "Raise max_gradients"]),
             ("constant_y", ["All y are equal", "Check that the right column"]),
