@@ -52,11 +52,11 @@ def forecast(fit: Fit, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
     --------
     >>> from bayes_bnsl import BNSL, Curve, fit
     >>> x = np.geomspace(10, 1e4, 12)
-    >>> points = Curve(x, 3 * x**-0.3 * np.exp(0.01 * np.cos(40 * x)))
+    >>> points = Curve(x, (0.2 + 3 * x**-0.3) * np.exp(0.01 * np.cos(40 * x)))
     >>> ahead = forecast(fit(points, BNSL(0), seed=1, progress=False), [1e5, 1e6], seed=1)
     >>> ahead["curve"].dims
     ('sample', 'x')
-    >>> bool(interval(ahead)["curve"].sel(x=1e5, bound="lower") < 3 * 1e5**-0.3)
+    >>> bool(interval(ahead)["curve"].sel(x=1e5, bound="lower") < 0.2 + 3 * 1e5**-0.3)
     True
     """
     if not isinstance(fit, Fit):

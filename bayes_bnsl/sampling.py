@@ -1,8 +1,8 @@
 """From a curve to a fit: climb to the modes, then NUTS in rounds until it has converged.
 
 Chains start dispersed over the modes. If a round of draws does not meet the bar of
-:class:`~bayes_bnsl.status.Status`, a longer one, with smaller steps if it diverged, starts where it ended, until
-`max_gradients` is spent.
+:class:`~bayes_bnsl.status.Status`, a longer one starts where it ended, with smaller steps if it
+diverged, until `max_gradients` are spent.
 """
 
 from __future__ import annotations

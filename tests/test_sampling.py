@@ -295,6 +295,16 @@ class TestTree:
         }  # fmt: skip
         assert addition_fit.data["coordinates"]["z_d"].dims == ("chain", "draw", "brk")
 
+    def test_modes_are_those_of_the_posterior(self, addition_fit, own_fit):
+        """Their parameters are those of the law; the highest comes first."""
+        for fit in (addition_fit, own_fit):
+            modes = fit.data["modes"].to_dataset()
+            assert set(modes) == {*fit.posterior, "log_density"}
+            assert np.all(np.diff(modes["log_density"]) <= 0)
+            for name in fit.law.parameters:
+                low, high = fit.posterior[name].min(), fit.posterior[name].max()
+                assert low <= np.squeeze(modes[name].isel(mode=0)) <= high, name
+
     def test_a_fixed_parameter_is_there_too(self, line_fit):
         assert np.all(line_fit.posterior["sigma"] == 0.02)
         assert line_fit.posterior["sigma"].dims == ("chain", "draw")
