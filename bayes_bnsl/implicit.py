@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_bnsl.law import sigmoid, softplus
+from bayes_bnsl.logs import sigmoid, softplus
 
 __all__ = ["log_odds"]
 

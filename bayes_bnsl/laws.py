@@ -14,18 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_bnsl.law import (
-    Law,
-    PowerPart,
-    Segments,
-    Theta,
-    each_break,
-    line_through,
-    log_excess,
-    log_of,
-    sigmoid,
-    softplus,
-)
+from bayes_bnsl.law import Law, PowerPart, Segments
+from bayes_bnsl.logs import Theta, each_break, line_through, log_excess, log_of, sigmoid, softplus
 from bayes_bnsl.rivals import M1, M2, M3, M4
 
 __all__ = ["BNSL", "M1", "M2", "M3", "M4", "Custom"]

@@ -13,10 +13,10 @@ import pymc as pm
 from numpy.typing import NDArray
 
 from bayes_bnsl import model as models
+from bayes_bnsl.arguments import Priors
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.law import Law
-from bayes_bnsl.model import Priors
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
 

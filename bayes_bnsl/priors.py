@@ -23,8 +23,9 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.law import Law, each_break, log_of, sigmoid
+from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M3, M4
+from bayes_bnsl.logs import each_break, log_of, sigmoid
 from bayes_bnsl.noise import Noise
 
 __all__ = ["Prior", "Scale"]

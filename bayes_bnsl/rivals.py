@@ -9,17 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bayes_bnsl.implicit import log_odds
-from bayes_bnsl.law import (
-    Law,
-    PowerPart,
-    Theta,
-    line_through,
-    log,
-    log_excess,
-    log_of,
-    sigmoid,
-    softplus,
-)
+from bayes_bnsl.law import Law, PowerPart
+from bayes_bnsl.logs import Theta, line_through, log, log_excess, log_of, sigmoid, softplus
 
 __all__ = ["M1", "M2", "M3", "M4"]
 

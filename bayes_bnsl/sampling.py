@@ -15,11 +15,11 @@ import numpy as np
 
 from bayes_bnsl import model as models
 from bayes_bnsl import nuts
+from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.law import Law
-from bayes_bnsl.model import Priors
 from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.optimum import Mode, Vector, find_modes
 from bayes_bnsl.progress import chains_progress
@@ -72,7 +72,7 @@ def fit(
         Number of chains, at least 2.
     max_gradients : int, default 10 million
         Most gradients of the log density that a round may take; rounds grow until the draws
-        have converged or the next one would need more. Ten million take about half a minute
+        have converged or the next one would need more. Ten million take one to two minutes
         on two cores for 50 points.
     tune : int, default 500
         Steps at the start of each round that adapt the sampler and are not kept.
@@ -111,7 +111,7 @@ def fit(
     True
     """
     noise = LogNormal() if noise is None else noise
-    priors = models.check_arguments(curve, law, noise, priors)
+    priors = check_arguments(curve, law, noise, priors)
     _check_counts(draws=draws, chains=chains, max_gradients=max_gradients, tune=tune)
     optional = {"cores": cores, "seed": seed}
     _check_counts(**{name: count for name, count in optional.items() if count is not None})

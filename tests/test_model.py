@@ -10,6 +10,7 @@ from scipy.stats import lognorm, norm
 
 from bayes_bnsl import BNSL, M1, M2, M3, M4, Curve, Custom, LogNormal, Prior, build_model
 from bayes_bnsl import model as models
+from bayes_bnsl.arguments import check_arguments
 from bayes_bnsl.draws import Problem
 from problems import NAMED, PROBLEMS, simulated
 
@@ -128,7 +129,7 @@ class TestParameters:
     def test_numpy_and_pytensor_agree(self, name, priors):
         """What a fit records is what the model that was sampled says."""
         curve, law = simulated(name), NAMED[name].law
-        priors = models.check_arguments(curve, law, LogNormal(), priors)
+        priors = check_arguments(curve, law, LogNormal(), priors)
         model = build(name, priors)
         free = draw_free(model, 5)
         ours = Problem(curve, law, LogNormal(), priors).parameters(free)
