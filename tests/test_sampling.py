@@ -160,6 +160,18 @@ class TestCompiled:
         assert made[0] is made[1]
 
 
+class TestFewPoints:
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_no_transition_diverges_though_sigma_may_be_small(self, seed):
+        # Six points and seven parameters: with sigma itself as a coordinate, three to ten of
+        # these 8000 transitions diverge.
+        theta = {"a": 2.0, "b": 3.0, "c0": 0.05, "c": 0.3, "d": 60.0, "f": 0.4}
+        curve = bb.simulate(bb.BNSL(1), theta, np.geomspace(6, 192, 6), noise=0.003, seed=seed)
+        fit = bb.fit(curve, bb.BNSL(1), draws=2000, seed=seed, progress=False)
+        assert fit.status.ok
+        assert int(fit.data["sample_stats"]["diverging"].sum()) == 0
+
+
 class TestRounds:
     def test_go_on_until_the_draws_converge(self, fit_line, line_curve):
         fit = fit_line(line_curve, draws=50, seed=1)
