@@ -23,6 +23,7 @@ from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
 from .priors import Prior as Prior
+from .priors import Scale as Scale
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit

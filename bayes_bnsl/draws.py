@@ -31,6 +31,7 @@ class Problem:
     law: Law
     noise: Noise
     priors: Mapping[str, Any]
+    scale: Scale
 
     def parameters(self, values: Draws) -> Draws:
         """Return the parameters of the law and the noise for draws of the free variables.
@@ -46,10 +47,9 @@ class Problem:
         def coordinate(name: str, *, per_break: bool = False) -> Any:
             return values[f"z_{name}"]
 
-        scale = Scale.of(self.curve)
         of_noise = {name: given.pop(name) for name in self.noise.parameters if name in given}
-        theta = defaults.parameters(self.law, scale, given, coordinate)
-        theta |= defaults.noise_parameters(self.noise, scale, of_noise, coordinate)
+        theta = defaults.parameters(self.law, self.scale, given, coordinate)
+        theta |= defaults.noise_parameters(self.noise, self.scale, of_noise, coordinate)
         shape = next(iter(values.values())).shape[:2]
         for name, value in theta.items():
             if isinstance(value, list):  # one entry a break

@@ -27,7 +27,12 @@ __all__ = ["build_model"]
 
 
 def build_model(
-    curve: Curve, law: Law, *, noise: Noise | None = None, priors: Priors | None = None
+    curve: Curve,
+    law: Law,
+    *,
+    noise: Noise | None = None,
+    priors: Priors | None = None,
+    scale: Scale | None = None,
 ) -> pm.Model:
     """Build the PyMC model of a law for a curve.
 
@@ -43,6 +48,9 @@ def build_model(
         Priors that replace the default of a parameter, by its name in the law's formula or
         ``sigma``. A number fixes the parameter; for parameters of breaks a sequence gives
         one number a break.
+    scale : Scale, default Scale.of(curve)
+        What the default priors take from a curve. Give that of the whole curve when you fit a
+        part of it and mean the same priors.
 
     Returns
     -------
@@ -72,7 +80,7 @@ def build_model(
     """
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)
-    data = model_data(curve, law, priors)
+    data = model_data(curve, law, priors, scale or Scale.of(curve))
     coords = {"brk": np.arange(1, law.n_breaks + 1)} if law.n_breaks else None
     with pm.Model(coords=coords, check_bounds=False) as model:
         constant = {
@@ -80,15 +88,15 @@ def build_model(
             for name, value in data.items()
         }
         given = {name: _given(law, name, prior, constant) for name, prior in priors.items()}
-        scale = Scale(*(constant["scale"][i] for i in range(len(Scale._fields))))
+        of_curve = Scale(*(constant["scale"][i] for i in range(len(Scale._fields))))
 
         def coordinate(name: str, *, per_break: bool = False) -> Any:
             return pm.Normal(f"z_{name}", 0.0, 1.0, dims="brk" if per_break else None)
 
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
-        theta = defaults.parameters(law, scale, given, coordinate, pt)
+        theta = defaults.parameters(law, of_curve, given, coordinate, pt)
         log_mu = law.log_mu(pt.log(constant["x"]), theta, pt)
-        residual = _residual_level(pt.log(constant["y_observed"]) - log_mu, scale)
+        residual = _residual_level(pt.log(constant["y_observed"]) - log_mu, of_curve)
 
         def recentred(name: str) -> Any:
             return pm.CustomDist(
@@ -99,7 +107,7 @@ def build_model(
                 transform=Recentred(),
             )
 
-        theta |= defaults.noise_parameters(noise, scale, of_noise, recentred, pt)
+        theta |= defaults.noise_parameters(noise, of_curve, of_noise, recentred, pt)
         _name_parameters(law, noise, theta, model)
         pm.LogNormal(
             "y",
@@ -169,12 +177,12 @@ def _name_parameters(law: Law, noise: Noise, theta: dict[str, Any], model: pm.Mo
             pm.Deterministic(name, pt.stack(value) if isinstance(value, list) else value, dims=dims)
 
 
-def model_data(curve: Curve, law: Law, priors: Priors) -> dict[str, Any]:
+def model_data(curve: Curve, law: Law, priors: Priors, scale: Scale) -> dict[str, Any]:
     """Return all that changes from curve to curve: the values of the model's ``pm.Data``."""
     data: dict[str, Any] = {"x": curve.x, "y_observed": curve.y}
     if curve.y_se is not None:
         data["log_se"] = curve.y_se / curve.y
-    data["scale"] = np.array(Scale.of(curve))
+    data["scale"] = np.array(scale)
     for name, prior in priors.items():
         numbers = prior.constants() if isinstance(prior, Prior) else {"value": prior}
         for key, value in numbers.items():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.draws import Draws
+from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
@@ -175,10 +175,7 @@ def _stacked(trees: Sequence[Any], group: str, name: str) -> NDArray[np.float64]
 
 
 def sample_with_pymc(
-    curve: Curve,
-    law: Law,
-    noise: Noise,
-    priors: Priors,
+    problem: Problem,
     positions: Vector,
     seed: int,
     settings: Settings,
@@ -193,7 +190,10 @@ def sample_with_pymc(
     values, statistics : dict of ndarray
         As :func:`sample_with_nutpie`.
     """
-    with models.build_model(curve, law, noise=noise, priors=priors) as model:
+    model = models.build_model(
+        problem.curve, problem.law, noise=problem.noise, priors=problem.priors, scale=problem.scale
+    )
+    with model:
         point = model.initial_point(0)
         starts = [_as_point(position, point) for position in positions]
         tree = pm.sample(

@@ -122,20 +122,48 @@ def _as_numbers(value: Any, name: str) -> float | tuple[float, ...]:
 
 
 class Scale(NamedTuple):
-    """What the default priors take from a curve."""
+    """What the default priors take from a curve.
+
+    Two fits with the same scale have the same priors, though their points differ.
+
+    Parameters
+    ----------
+    log_x_first, log_x_last : float
+        Log x at both ends.
+    log_y_first, log_y_last : float
+        Mean log y at the first and at the last x.
+    spread : float
+        Range of log y, at least 0.01 so that a flat curve has a prior too.
+    gap : float
+        Mean distance of neighbouring x in units of the log range.
+
+    Examples
+    --------
+    >>> round(Scale.of(Curve([1, 10, 100], [4.0, 2.0, 1.0])).spread, 3)
+    1.386
+    """
 
     log_x_first: float
     log_x_last: float
     log_y_first: float
     log_y_last: float
     spread: float
-    """Range of log y, at least 0.01 so that a flat curve has a prior too."""
     gap: float
-    """Mean distance of neighbouring x in units of the log range."""
 
     @classmethod
     def of(cls, curve: Curve) -> Scale:
-        """Return the scale of a curve with at least two distinct x."""
+        """Take the scale of a curve.
+
+        Parameters
+        ----------
+        curve : Curve
+            Points at two x or more.
+
+        Returns
+        -------
+        Scale
+            Its ends, range and spacing.
+        """
         log_x, log_y = curve.log_x, curve.log_y
         return cls(
             log_x[0],

@@ -16,6 +16,7 @@ from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Noise
+from bayes_bnsl.priors import Scale
 from bayes_bnsl.status import Status
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Fit:
         The observation model.
     priors : mapping
         Priors that replaced defaults.
+    scale : Scale
+        What the default priors took from the curve.
     data : xarray.DataTree
         Groups ``posterior`` (the parameters by the letters of the law, in the user's units),
         ``sample_stats``, ``log_likelihood``, ``observed_data``, ``constant_data``;
@@ -56,6 +59,7 @@ class Fit:
     law: Law
     noise: Noise
     priors: Mapping[str, Any]
+    scale: Scale
     data: xr.DataTree
     status: Status
     seconds: float
@@ -130,6 +134,7 @@ class Fit:
             "law": storage.value_record(self.law),
             "noise": storage.value_record(self.noise),
             "priors": storage.priors_record(self.priors),
+            "scale": self.scale._asdict(),
             "status": vars(self.status),
             "seconds": self.seconds,
             "seed": self.seed,
@@ -177,6 +182,7 @@ def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
             law=law or storage.value_from(record["law"]),
             noise=storage.value_from(record["noise"]),
             priors=storage.priors_from(record["priors"]),
+            scale=Scale(**record["scale"]),
             data=data,
             status=Status(**record["status"]),
             seconds=record["seconds"],

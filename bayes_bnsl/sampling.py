@@ -22,6 +22,7 @@ from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.optimum import Mode, Vector, find_modes
+from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit
 from bayes_bnsl.status import LEAST_EFFECTIVE_DRAWS, Status
@@ -44,6 +45,7 @@ def fit(
     *,
     noise: Noise | None = None,
     priors: Priors | None = None,
+    scale: Scale | None = None,
     draws: int = 1000,
     chains: int = 4,
     max_gradients: int = 10_000_000,
@@ -66,6 +68,9 @@ def fit(
         How y scatters about the curve.
     priors : mapping of str to Prior or float, optional
         Priors that replace defaults, by the name of the parameter; a number fixes it.
+    scale : Scale, default Scale.of(curve)
+        What the default priors take from a curve. Give that of the whole curve when you fit a
+        part of it and mean the same priors.
     draws : int, default 1000
         Draws of each chain in the first round.
     chains : int, default 4
@@ -121,11 +126,12 @@ def fit(
         raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     generator = np.random.default_rng(seed)
-    problem = Problem(curve, law, noise, priors)
+    scale = Scale.of(curve) if scale is None else scale
+    problem = Problem(curve, law, noise, priors, scale)
 
     compiled = nuts.compile_law(curve, law, noise, priors)
     began = time.perf_counter()
-    data = models.model_data(curve, law, priors)
+    data = models.model_data(curve, law, priors, scale)
     modes = find_modes(compiled.log_density(data), compiled.draw_prior(generator, N_STARTS))
     positions = _dispersed(modes, chains, generator)
     settings = nuts.Settings(draws, tune, target_accept)
@@ -133,7 +139,7 @@ def fit(
         seeds = [int(number) for number in generator.integers(2**31, size=chains)]
         if sampler == "pymc":
             values, statistics = nuts.sample_with_pymc(
-                curve, law, noise, priors, positions, seeds[0], settings,
+                problem, positions, seeds[0], settings,
                 cores=cores or chains, progress=progress,
             )  # fmt: skip
         else:
@@ -159,7 +165,7 @@ def fit(
     at_modes = compiled.values(data, np.stack([mode.position for mode in modes]))
     heights = np.array([mode.log_density for mode in modes])
     tree = problem.tree(values, parameters, statistics, problem.modes(at_modes, heights))
-    return Fit(curve, law, noise, priors, tree, status, seconds, seed)
+    return Fit(curve, law, noise, priors, scale, tree, status, seconds, seed)
 
 
 def _check_counts(**counts: Any) -> None:

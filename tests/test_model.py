@@ -12,6 +12,7 @@ from bayes_bnsl import BNSL, M1, M2, M3, M4, Curve, Custom, LogNormal, Prior, bu
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import check_arguments
 from bayes_bnsl.draws import Problem
+from bayes_bnsl.priors import Scale
 from problems import NAMED, PROBLEMS, simulated
 
 QUICK = {"mode": "FAST_COMPILE"}
@@ -132,7 +133,7 @@ class TestParameters:
         priors = check_arguments(curve, law, LogNormal(), priors)
         model = build(name, priors)
         free = draw_free(model, 5)
-        ours = Problem(curve, law, LogNormal(), priors).parameters(free)
+        ours = Problem(curve, law, LogNormal(), priors, Scale.of(curve)).parameters(free)
         by_model = pytensor.function(
             model.free_RVs, model.deterministics, on_unused_input="ignore", **QUICK
         )
@@ -210,7 +211,7 @@ class TestLikelihood:
         curve, law = simulated(name), NAMED[name].law
         model = build(name)
         free = draw_free(model, 2)
-        theta = Problem(curve, law, LogNormal(), {}).parameters(free)
+        theta = Problem(curve, law, LogNormal(), {}, Scale.of(curve)).parameters(free)
         log_likelihood = model.compile_logp(vars=model.observed_RVs, sum=False, **QUICK)
         for i in range(2):
             here = {key: value[0, i] for key, value in theta.items()}
@@ -270,11 +271,25 @@ class TestStructure:
         }  # fmt: skip
         assert models.structure(**plain) != models.structure(**plain | change)
 
+    def test_the_scale_of_another_curve_gives_its_priors(self):
+        whole = flat_points(simulated("power law to a limit"))
+        part, _ = whole.split(n=len(whole) - 3)
+        point = {"z_first": 0.3, "z_last": -0.2, "z_a": 0.5}
+        a = [
+            model["a"].eval({model[name]: value for name, value in point.items()})
+            for model in (
+                build_model(whole, BNSL(0)),
+                build_model(part, BNSL(0), scale=Scale.of(whole)),
+                build_model(part, BNSL(0)),
+            )
+        ]
+        assert a[0] == a[1] != a[2]
+
     def test_data_and_names_of_the_model_agree(self):
         priors = {"c0": Prior("Normal", mu=1, sigma=2, at_least=0), "a": np.array(0.0)}
         curve = flat_points(simulated("power law to a limit"))
         model = build_model(curve, BNSL(0), priors=priors)
-        data = models.model_data(curve, BNSL(0), priors)
+        data = models.model_data(curve, BNSL(0), priors, Scale.of(curve))
         assert {each.name for each in model.data_vars} == set(data)
         for name, value in data.items():
             expected = curve.y if name == "y_observed" else value

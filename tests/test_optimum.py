@@ -12,6 +12,7 @@ from bayes_bnsl import model as models
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.nuts import compile_law
 from bayes_bnsl.optimum import find_modes
+from bayes_bnsl.priors import Scale
 from problems import NAMED, simulated
 
 TOPS = np.array([[-3.0, 1.0], [3.0, 0.0], [0.0, -4.0]])
@@ -73,7 +74,7 @@ class Posterior:
     def __init__(self, name, law, **settings):
         self.curve, self.law = simulated(name, **settings), law
         self.compiled = compile_law(self.curve, law, LogNormal(), {})
-        self.data = models.model_data(self.curve, law, {})
+        self.data = models.model_data(self.curve, law, {}, Scale.of(self.curve))
         self.log_density = self.compiled.log_density(self.data)
 
     def starts(self, n, seed=1):
@@ -83,7 +84,7 @@ class Posterior:
         return self.compiled.values(self.data, position[None])
 
     def theta(self, position):
-        problem = Problem(self.curve, self.law, LogNormal(), {})
+        problem = Problem(self.curve, self.law, LogNormal(), {}, Scale.of(self.curve))
         parameters = problem.parameters(self.coordinates(position))
         return {name: value[0, 0] for name, value in parameters.items()}
 
