@@ -76,7 +76,7 @@ class Problem:
             shape = (*shape, self.law.n_breaks)
         return np.broadcast_to(value, shape)
 
-    def diagnose(self, values: Draws, parameters: Draws, divergences: int) -> Status:
+    def diagnose(self, values: Draws, parameters: Draws, statistics: Draws) -> Status:
         """Judge draws: free variables, parameters, and log mu at the ends and at 10x beyond."""
         quantities: Draws = {}
         for name, array in (values | parameters).items():
@@ -92,8 +92,12 @@ class Problem:
         first, last = self.curve.log_x[[0, -1]]
         for label, at in (("first x", first), ("last x", last), ("10x", last + np.log(10))):
             quantities[f"log mu at {label}"] = self.law.log_mu(at, parameters)
-        constant_y = np.ptp(self.curve.y) == 0
-        return diagnose(quantities, divergences, constant_y=bool(constant_y))
+        return diagnose(
+            quantities,
+            divergences=int(statistics["diverging"].sum()),
+            jumped=float(np.mean(statistics["jumped"])) if "jumped" in statistics else 0.0,
+            constant_y=bool(np.ptp(self.curve.y) == 0),
+        )
 
     def modes(self, values: Draws, log_density: NDArray[np.float64]) -> xr.Dataset:
         """Return the parameters at the modes, dimension ``mode``, with their log density."""

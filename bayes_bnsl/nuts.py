@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numba
 import numpy as np
 import nutpie
 import pymc as pm
@@ -35,6 +39,28 @@ class Settings:
     draws: int
     tune: int
     target_accept: float
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What a sampler returned: arrays of shape (chain, draw, ...)."""
+
+    values: Draws
+    """The free variables, by name."""
+    statistics: Draws
+    positions: Vector
+    """The same draws in unconstrained coordinates, on the last axis."""
+
+    def thinned(self, most: int) -> Drawn:
+        """Keep at most so many draws of each chain, evenly spaced, the last among them."""
+        step = -(-next(iter(self.values.values())).shape[1] // most)
+
+        def keep(array: Any) -> Any:
+            return array[:, ::-1][:, ::step][:, ::-1]
+
+        values = {name: keep(array) for name, array in self.values.items()}
+        statistics = {name: keep(array) for name, array in self.statistics.items()}
+        return Drawn(values, statistics, keep(self.positions))
 
 
 @dataclass(frozen=True)
@@ -67,15 +93,46 @@ class Compiled:
             for name in self.free
         }
 
+    def log_densities(self, data: Mapping[str, Any]) -> Callable[[Vector], Vector]:
+        """Return the log density of many positions at once, on all cores."""
+        _function, shared = self._compiled("logp_func", data)
+        workers = os.cpu_count() or 1
+
+        def of_many(positions: Vector) -> Vector:
+            parts = np.array_split(np.ascontiguousarray(positions), workers)
+            with ThreadPoolExecutor(workers) as pool:
+                return np.concatenate(list(pool.map(lambda part: self._each(part, *shared), parts)))
+
+        return of_many
+
     def _bound(self, function: str, data: Mapping[str, Any]) -> Any:
         """Return one of nutpie's compiled functions of a position, with the data in it."""
+        compiled, shared = self._compiled(function, data)
+        return lambda position: compiled(np.ascontiguousarray(position), *shared)
+
+    def _compiled(self, function: str, data: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+        """Return one of nutpie's functions as Numba compiled it, and the data it is called with."""
         sampler = self.with_data(data)
         compiled = getattr(sampler, function)
         shared = [
             sampler.shared_data[sampler.shared_var_keys[variable]]
             for variable in compiled.get_shared()
         ]
-        return lambda position: compiled.vm.jit_fn(np.ascontiguousarray(position), *shared)
+        return compiled.vm.jit_fn, shared
+
+    @cached_property
+    def _each(self) -> Any:
+        """A loop over positions outside Python, which two threads run side by side."""
+        log_density = self.sampler.logp_func.vm.jit_fn
+
+        @numba.njit(nogil=True)
+        def each(positions: Any, *shared: Any) -> Any:
+            densities = np.empty(len(positions))
+            for i in range(len(positions)):
+                densities[i] = log_density(positions[i], *shared)[0]
+            return densities
+
+        return each
 
     def draw_prior(self, generator: np.random.Generator, count: int) -> Vector:
         """Draw positions from the prior."""
@@ -110,7 +167,7 @@ def sample_with_nutpie(
     *,
     cores: int,
     report: Callable[[int], Callable[[list[Any]], None]],
-) -> tuple[Draws, Draws, Vector]:
+) -> Drawn:
     """Run one chain from each position.
 
     Parameters
@@ -132,10 +189,8 @@ def sample_with_nutpie(
 
     Returns
     -------
-    values, statistics : dict of ndarray
-        Free variables and sampler statistics by name, shape (chain, draw, ...).
-    positions : ndarray, shape (n_chains, n_dimensions)
-        Where the chains ended.
+    Drawn
+        Draws and statistics of every chain.
     """
     model = compiled.with_data(data)
     trees: list[Any] = []
@@ -166,8 +221,8 @@ def sample_with_nutpie(
             raise
     values = {name: _stacked(trees, "posterior", name) for name in compiled.free}
     statistics = {name: _stacked(trees, "sample_stats", name) for name in STATISTICS}
-    ends = _stacked(trees, "sample_stats", "unconstrained_draw")[:, -1]
-    return values, statistics, ends
+    statistics["jumped"] = np.zeros_like(statistics["diverging"])
+    return Drawn(values, statistics, _stacked(trees, "sample_stats", "unconstrained_draw"))
 
 
 def _stacked(trees: Sequence[Any], group: str, name: str) -> NDArray[np.float64]:
@@ -182,13 +237,13 @@ def sample_with_pymc(
     *,
     cores: int,
     progress: bool,
-) -> tuple[Draws, Draws]:
+) -> Drawn:
     """Run PyMC's own NUTS on the same model from the same positions.
 
     Returns
     -------
-    values, statistics : dict of ndarray
-        As :func:`sample_with_nutpie`.
+    Drawn
+        As :func:`sample_with_nutpie`, without positions.
     """
     model = models.build_model(
         problem.curve, problem.law, noise=problem.noise, priors=problem.priors, scale=problem.scale
@@ -216,7 +271,8 @@ def sample_with_pymc(
         names.get(str(name), str(name)): array.values
         for name, array in tree["sample_stats"].data_vars.items()
     }
-    return values, {name: statistics[name] for name in STATISTICS if name in statistics}
+    statistics = {name: statistics[name] for name in STATISTICS if name in statistics}
+    return Drawn(values, statistics, np.empty((len(positions), settings.draws, 0)))
 
 
 def _as_point(position: Vector, point: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """From a curve to a fit: climb to the modes, then NUTS in rounds until it has converged.
 
 Chains start dispersed over the modes. If a round of draws does not meet the bar of
-:class:`~bayes_bnsl.status.Status`, a longer one starts where it ended, with smaller steps if it
-diverged, until `max_gradients` are spent.
+:class:`~bayes_bnsl.status.Status`, its draws jump between the modes that the chains have seen
+(:func:`~bayes_bnsl.jumps.jump`), which weighs the modes by their mass. If that is not enough, or
+transitions diverged, a longer round starts where it ended, with smaller steps if it diverged,
+until `max_gradients` are spent.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from bayes_bnsl import model as models
 from bayes_bnsl import nuts
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.draws import Draws, Problem
+from bayes_bnsl.draws import Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
+from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.optimum import Mode, Vector, find_modes
@@ -35,6 +38,9 @@ N_STARTS = 16
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
 
+SWEEPS = 2
+"""Times that the draws of a round jump: the second map of the modes has their weights right."""
+
 MOST_KEPT = 4000
 """Most draws kept of a chain; longer rounds are thinned, which loses next to nothing."""
 
@@ -50,7 +56,7 @@ def fit(
     chains: int = 4,
     max_gradients: int = 10_000_000,
     tune: int = 500,
-    target_accept: float = 0.95,
+    target_accept: float = 0.9,
     sampler: str = "nutpie",
     cores: int | None = None,
     seed: int | None = None,
@@ -81,7 +87,7 @@ def fit(
         on two cores for 50 points.
     tune : int, default 500
         Steps at the start of each round that adapt the sampler and are not kept.
-    target_accept : float, default 0.95
+    target_accept : float, default 0.9
         Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
     sampler : {"nutpie", "pymc"}
         Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
@@ -136,35 +142,43 @@ def fit(
     positions = _dispersed(modes, chains, generator)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:
-        seeds = [int(number) for number in generator.integers(2**31, size=chains)]
         if sampler == "pymc":
-            values, statistics = nuts.sample_with_pymc(
-                problem, positions, seeds[0], settings,
-                cores=cores or chains, progress=progress,
-            )  # fmt: skip
+            drawn = nuts.sample_with_pymc(
+                problem, positions, seed, settings, cores=cores or chains, progress=progress
+            )
         else:
+            seeds = [int(number) for number in generator.integers(2**31, size=chains)]
             with chains_progress(chains, settings.draws + tune, shown=progress) as report:
-                values, statistics, positions = nuts.sample_with_nutpie(
+                drawn = nuts.sample_with_nutpie(
                     compiled, data, positions, seeds, settings,
                     cores=cores or chains, report=report,
                 )  # fmt: skip
-        divergences = int(statistics["diverging"].sum())
-        values, statistics = _thinned(values), _thinned(statistics)
-        parameters = problem.parameters(values)
-        status = problem.diagnose(values, parameters, divergences)
-        if status.ok or status.name == "constant_y" or sampler == "pymc":
+        steps = chains * float(np.mean(drawn.statistics["n_steps"]))
+        drawn = drawn.thinned(MOST_KEPT)
+        parameters = problem.parameters(drawn.values)
+        status = problem.diagnose(drawn.values, parameters, drawn.statistics)
+        if sampler == "pymc":
             break
-        steps = chains * float(np.mean(statistics["n_steps"]))
+        sweeps = SWEEPS if status.name in ("chains_disagree", "few_draws") else 0
+        for _ in range(sweeps):
+            drawn = _refreshed(drawn, compiled, data, generator)
+        if sweeps:
+            parameters = problem.parameters(drawn.values)
+            status = problem.diagnose(drawn.values, parameters, drawn.statistics)
+        if status.ok or status.name == "constant_y":
+            break
         longer = _next_round(settings, status, most_draws=int(max_gradients / steps))
         if longer == settings:
             break
-        settings = longer
+        settings, positions = longer, drawn.positions[:, -1]
     seconds = time.perf_counter() - began
     if not status.ok:
         warn(f"{law.name} fitted to {curve.name!r}. {status}", NotConvergedWarning)
     at_modes = compiled.values(data, np.stack([mode.position for mode in modes]))
     heights = np.array([mode.log_density for mode in modes])
-    tree = problem.tree(values, parameters, statistics, problem.modes(at_modes, heights))
+    tree = problem.tree(
+        drawn.values, parameters, drawn.statistics, problem.modes(at_modes, heights)
+    )
     return Fit(curve, law, noise, priors, scale, tree, status, seconds, seed)
 
 
@@ -184,6 +198,22 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
     return chosen + 0.1 * generator.standard_normal(chosen.shape)
 
 
+def _refreshed(
+    drawn: nuts.Drawn, compiled: nuts.Compiled, data: Any, generator: np.random.Generator
+) -> nuts.Drawn:
+    """Let every draw jump between the modes that the chains have seen."""
+    flat = drawn.positions.reshape(-1, drawn.positions.shape[-1])
+    flat, log_density, moved = jump(flat, compiled.log_densities(data), generator)
+    shape = drawn.positions.shape[:2]
+    values = {
+        name: array.reshape(*shape, *array.shape[2:])
+        for name, array in compiled.values(data, flat).items()
+    }
+    jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape))
+    changed = {"logp": log_density.reshape(shape), "jumped": jumped}
+    return nuts.Drawn(values, drawn.statistics | changed, flat.reshape(drawn.positions.shape))
+
+
 def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
     """Return more draws if the round had too few, smaller steps if it diverged.
 
@@ -198,10 +228,3 @@ def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nut
         return settings
     finer = 5.0 if status.divergences else 1.0
     return nuts.Settings(draws, settings.tune, 1 - (1 - settings.target_accept) / finer)
-
-
-def _thinned(arrays: Draws) -> Draws:
-    """Keep at most so many draws of each chain, evenly spaced, the last among them."""
-    draws = next(iter(arrays.values())).shape[1]
-    step = -(-draws // MOST_KEPT)
-    return {name: array[:, ::-1][:, ::step][:, ::-1] for name, array in arrays.items()}

@@ -22,7 +22,7 @@ LEAST_EFFECTIVE_DRAWS = 400
 SENTENCES = {
     "converged": (
         "Converged: R-hat at most {r_hat:.3f}, at least {effective_draws:.0f} effective draws "
-        "of every quantity, no divergence."
+        "of every quantity, no divergence.{by_jumps}"
     ),
     "divergent": (
         "{divergences} transitions diverged: the sampler could not follow the posterior into "
@@ -45,6 +45,11 @@ SENTENCES = {
     ),
 }
 
+BY_JUMPS = (
+    " NUTS alone did not mix its modes: {jumped:.0%} of the draws jumped between them, which gives "
+    "each mode its mass."
+)
+
 
 @dataclass(frozen=True)
 class Status:
@@ -62,6 +67,8 @@ class Status:
         Number of divergent transitions.
     worst_r_hat, worst_effective_draws : str
         The quantities those two belong to.
+    jumped : float, default 0
+        Share of the draws that jumped between modes, where NUTS alone did not mix them.
 
     Examples
     --------
@@ -79,6 +86,7 @@ class Status:
     divergences: int
     worst_r_hat: str
     worst_effective_draws: str
+    jumped: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -86,11 +94,16 @@ class Status:
         return self.name == "converged"
 
     def __str__(self) -> str:
-        return SENTENCES[self.name].format(**vars(self))
+        by_jumps = BY_JUMPS.format(**vars(self)) if self.jumped else ""
+        return SENTENCES[self.name].format(**vars(self), by_jumps=by_jumps)
 
 
 def diagnose(
-    quantities: Mapping[str, NDArray[np.float64]], divergences: int, *, constant_y: bool = False
+    quantities: Mapping[str, NDArray[np.float64]],
+    divergences: int,
+    *,
+    jumped: float = 0.0,
+    constant_y: bool = False,
 ) -> Status:
     """Judge draws by R-hat, effective sample size and divergences.
 
@@ -100,6 +113,8 @@ def diagnose(
         Everything that has to have converged, by name. Constants pass.
     divergences : int
         Number of divergent transitions.
+    jumped : float, default 0
+        Share of the draws that jumped between modes.
     constant_y : bool, default False
         Whether all y of the data are equal.
 
@@ -137,4 +152,6 @@ def diagnose(
         verdict = "few_draws"
     else:
         verdict = "converged"
-    return Status(verdict, r_hats[worst_r_hat], effective[fewest], divergences, worst_r_hat, fewest)
+    return Status(
+        verdict, r_hats[worst_r_hat], effective[fewest], divergences, worst_r_hat, fewest, jumped
+    )

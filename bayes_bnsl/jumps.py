@@ -1,0 +1,136 @@
+"""Jumps between modes: Metropolis steps to draws of a mixture that was fitted to the chains.
+
+NUTS moves well within a mode and seldom from one to another, so chains may take very long to
+weigh modes that all of them have seen. What they have seen is enough to draw a map, though: a
+mixture of Gaussians is fitted to the draws of all chains, and each draw is then moved by
+Metropolis-Hastings steps with independent proposals from the mixture. These leave the posterior
+as it is, carry draws from any mode to any other in proportion to the mass of each, and make
+neighbouring draws of a chain nearly independent. Draws where the mixture fits badly stay, as
+NUTS left them. Adaptive chains of this kind: Holden, Hauge and Holden (2009), Gabrie, Rotskoff
+and Vanden-Eijnden (2022).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from bayes_bnsl.optimum import Vector
+
+__all__ = ["jump"]
+
+COMPONENTS = 16
+"""Gaussians of the mixture; ridges bend, and each piece of one wants its own."""
+
+UNMOVED = 0.02
+"""Share of the draws that may stay where they were: it bounds what is left of wrong weights."""
+
+MOST_STEPS = 100
+"""Steps that are taken at most, where parts of the posterior are out of the mixture's reach."""
+
+NOWHERE = -1e300
+"""Log of a density that is zero, which one can calculate with."""
+
+
+def jump(
+    positions: Vector,
+    log_density: Callable[[Vector], Vector],
+    generator: np.random.Generator,
+) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+    """Move draws by Metropolis steps with independent proposals from a mixture fitted to them.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n_draws, n_dimensions)
+        Draws of all chains.
+    log_density : callable
+        Returns the log densities, shape (n,), at positions of shape (n, n_dimensions).
+    generator : numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    positions : ndarray, shape (n_draws, n_dimensions)
+        The draws after their steps, each in its place.
+    log_density : ndarray, shape (n_draws,)
+        The density there.
+    moved : ndarray of bool, shape (n_draws,)
+        Which have moved at all.
+
+    Examples
+    --------
+    Two hills, the left one twice as high, and draws that know the hills but not their weights:
+
+    >>> def log_density(z):
+    ...     left, right = 2 * np.exp(-0.5 * (z + 4) ** 2), np.exp(-0.5 * (z - 4) ** 2)
+    ...     return np.log(left + right)[:, 0]
+    >>> generator = np.random.default_rng(1)
+    >>> draws = generator.standard_normal((4000, 1)) + np.repeat([-4, 4], [1000, 3000])[:, None]
+    >>> draws, _, moved = jump(draws, log_density, generator)
+    >>> round(float(np.mean(draws < 0)), 1), round(float(moved.mean()), 1)
+    (0.7, 1.0)
+    """
+    centre, size = positions.mean(axis=0), positions.std(axis=0)
+    now = (positions - centre) / size
+    moved = np.zeros(len(now), dtype=bool)
+    with threadpool_limits(limits=1, user_api="blas"):
+        mixture = _fitted(now, generator)
+
+        def densities(at: Vector) -> tuple[Vector, Vector]:
+            """Return the log density, and how far it exceeds that of the mixture."""
+            density = log_density(centre + size * at)
+            excess = density - mixture.score_samples(at)
+            return density, np.nan_to_num(excess, nan=NOWHERE, neginf=NOWHERE)
+
+        def propose() -> Vector:
+            return generator.permutation(mixture.sample(len(now))[0])  # it sorts by component
+
+        density, excess = densities(now)
+        for _ in range(_steps(excess, densities(propose())[1])):
+            there = propose()
+            density_there, excess_there = densities(there)
+            accepted = np.log(generator.uniform(size=len(now))) < excess_there - excess
+            now[accepted], density[accepted] = there[accepted], density_there[accepted]
+            excess[accepted] = excess_there[accepted]
+            moved |= accepted
+    return centre + size * now, density, moved
+
+
+def _steps(excess: Vector, excess_proposed: Vector) -> int:
+    """Return how many steps move nearly all draws: those that are here, and those of the posterior.
+
+    The latter are the proposals, weighted. They matter where the draws have a mode too seldom.
+    """
+    some = slice(None, None, max(len(excess) // 500, 1))
+    weights = softmax(excess_proposed[some])
+    steps = np.arange(1, MOST_STEPS + 1)
+    unmoved = np.zeros(MOST_STEPS)
+    for start, weight in ((excess[some], 1 / len(weights)), (excess_proposed[some], weights)):
+        refusal = 1 - np.exp(np.minimum(excess_proposed - start[:, None], 0.0)).mean(axis=1)
+        share = np.sum(np.atleast_1d(weight)[:, None] * refusal[:, None] ** steps, axis=0)
+        unmoved = np.maximum(unmoved, share)
+    enough = steps[unmoved <= UNMOVED]
+    return int(enough[0]) if enough.size else MOST_STEPS
+
+
+def _fitted(draws: Vector, generator: np.random.Generator) -> GaussianMixture:
+    """Fit the mixture to draws with mean 0 and standard deviation 1."""
+    count, dimensions = draws.shape
+    mixture = GaussianMixture(
+        n_components=int(np.clip(count // (10 * dimensions), 1, COMPONENTS)),
+        init_params="k-means++",
+        reg_covar=1e-4,  # a hundredth of the sd: no component shrinks to a point
+        tol=1e-2,  # good enough for a proposal
+        max_iter=50,
+        random_state=np.random.RandomState(generator.integers(2**31)),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # any mixture proposes validly
+        return mixture.fit(draws)
