@@ -95,7 +95,7 @@ class Problem:
         return diagnose(
             quantities,
             divergences=int(statistics["diverging"].sum()),
-            jumped=float(np.mean(statistics["jumped"])) if "jumped" in statistics else 0.0,
+            jumped=float(np.mean(statistics["jumped"])),
             constant_y=bool(np.ptp(self.curve.y) == 0),
         )
 

@@ -272,6 +272,7 @@ def sample_with_pymc(
         for name, array in tree["sample_stats"].data_vars.items()
     }
     statistics = {name: statistics[name] for name in STATISTICS if name in statistics}
+    statistics["jumped"] = np.zeros_like(statistics["diverging"])
     return Drawn(values, statistics, np.empty((len(positions), settings.draws, 0)))
 
 

@@ -56,7 +56,7 @@ def fit(
     chains: int = 4,
     max_gradients: int = 10_000_000,
     tune: int = 500,
-    target_accept: float = 0.9,
+    target_accept: float = 0.8,
     sampler: str = "nutpie",
     cores: int | None = None,
     seed: int | None = None,
@@ -87,7 +87,7 @@ def fit(
         on two cores for 50 points.
     tune : int, default 500
         Steps at the start of each round that adapt the sampler and are not kept.
-    target_accept : float, default 0.9
+    target_accept : float, default 0.8
         Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
     sampler : {"nutpie", "pymc"}
         Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
@@ -159,7 +159,9 @@ def fit(
         status = problem.diagnose(drawn.values, parameters, drawn.statistics)
         if sampler == "pymc":
             break
-        sweeps = SWEEPS if status.name in ("chains_disagree", "few_draws") else 0
+        enough = chains * settings.draws > LEAST_EFFECTIVE_DRAWS
+        mixed = status.name not in ("chains_disagree", "few_draws")
+        sweeps = SWEEPS if enough and not mixed else 0
         for _ in range(sweeps):
             drawn = _refreshed(drawn, compiled, data, generator)
         if sweeps:

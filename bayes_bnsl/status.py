@@ -46,8 +46,8 @@ SENTENCES = {
 }
 
 BY_JUMPS = (
-    " NUTS alone did not mix its modes: {jumped:.0%} of the draws jumped between them, which gives "
-    "each mode its mass."
+    " NUTS alone did not mix: {jumped:.0%} of the draws jumped by a mixture fitted to all chains, "
+    "which gives each mode its mass."
 )
 
 

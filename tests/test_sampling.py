@@ -210,6 +210,51 @@ class TestRounds:
         assert all(fit.data[group].sizes["draw"] == draws for group in ("sample_stats",))
 
 
+@pytest.fixture(scope="module")
+def two_kinks():
+    """A curve that hardly falls between two breaks: one break can follow one of the two only."""
+    u = np.linspace(0, 9, 39)
+    first, second = (0.1 * np.logaddexp(0, (u - place) / 0.1) for place in (2.5, 6.5))
+    noise = 0.01 * np.random.default_rng(3).standard_normal(39)
+    return bb.Curve(np.exp(u), np.exp(-0.3 * u + 0.3 * (first - second) + noise))
+
+
+class TestJumps:
+    def test_without_them_the_chains_disagree(self, two_kinks, monkeypatch):
+        monkeypatch.setattr(sampling, "SWEEPS", 0)
+        with pytest.warns(bb.NotConvergedWarning, match="The chains disagree"):
+            fit = bb.fit(two_kinks, bb.BNSL(1), max_gradients=1, seed=1, progress=False)
+        assert not fit.data["sample_stats"]["jumped"].any()
+
+    def test_give_each_mode_its_mass_in_every_chain(self, two_kinks):
+        shares = []
+        for seed in (1, 2):
+            fit = bb.fit(two_kinks, bb.BNSL(1), seed=seed, progress=False)
+            assert fit.status.ok
+            assert fit.status.jumped > 0.9
+            assert "jumped by a mixture" in str(fit.status)
+            shares.append((fit.posterior["d"] > 100).mean("draw").values.ravel())
+        share = np.mean(shares)
+        assert 0.8 < share < 0.99
+        np.testing.assert_allclose(shares, share, atol=4 * np.sqrt(share * (1 - share) / 500))
+
+    def test_statistics_say_which_draws_jumped_and_their_density(self, two_kinks):
+        fit = bb.fit(two_kinks, bb.BNSL(1), seed=1, progress=False)
+        statistics = fit.data["sample_stats"]
+        assert float(statistics["jumped"].mean()) == fit.status.jumped
+        coordinates = fit.data["coordinates"].to_dataset()
+        log_prior = sum(
+            norm.logpdf(z).reshape(*z.shape[:2], -1).sum(axis=2)
+            for z in (coordinates[name].transpose("chain", "draw", ...) for name in coordinates)
+        )
+        log_likelihood = fit.data["log_likelihood"]["y"].sum("obs_id")
+        np.testing.assert_allclose(statistics["logp"], log_prior + log_likelihood, rtol=1e-9)
+
+    def test_a_fit_that_mixes_needs_none(self, line_fit):
+        assert line_fit.status.jumped == 0
+        assert not line_fit.data["sample_stats"]["jumped"].any()
+
+
 class TestFlatCurve:
     def test_constant_y_is_said(self, fit_line):
         curve = bb.Curve([1, 10, 100, 1000], [2.0, 2.0, 2.0, 2.0])
