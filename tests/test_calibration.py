@@ -187,6 +187,16 @@ class TestDrawCurve:
         for i in (0, 7, 14):
             assert ks_2samp([each.y[i] for each, _ in ours], y[:, i]).pvalue > 1e-3, i
 
+    @pytest.mark.parametrize(
+        "law",
+        [*map(bb.BNSL, range(4)), bb.M1(), bb.M2(), bb.M3(), bb.M4()],
+        ids=lambda law: law.name,
+    )
+    def test_draws_are_curves_one_could_meet(self, law):
+        """The prior has no tail of curves that no float holds, or no sampler can fit."""
+        ranges = [np.ptp(bb.draw_curve(law, seed=(4, i))[0].log_y) for i in range(400)]
+        assert np.quantile(ranges, 0.99) < 5  # with a scale whose spread is 1
+
     def test_the_scale_moves_the_curve(self):
         scale = rooms.default_scale(rooms.X)._replace(log_y_first=100.0, log_y_last=99.0)
         curve, _ = bb.draw_curve(bb.M1(), scale=scale, seed=1)
