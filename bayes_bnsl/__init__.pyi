@@ -1,6 +1,5 @@
 """The public names, by the room that holds each."""
 
-from .calibration import Calibration as Calibration
 from .calibration import calibrate as calibrate
 from .calibration import draw_curve as draw_curve
 from .calibration import rank_truth as rank_truth
@@ -22,6 +21,7 @@ from .laws import M3 as M3
 from .laws import M4 as M4
 from .laws import Custom as Custom
 from .model import build_model as build_model
+from .naive import naive_forecasts as naive_forecasts
 from .noise import LogNormal as LogNormal
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
@@ -36,10 +36,10 @@ from .scores import LogError as LogError
 from .scores import coverage as coverage
 from .scores import crps as crps
 from .scores import msce as msce
-from .scores import naive_forecasts as naive_forecasts
 from .scores import pit as pit
 from .scores import rmsle as rmsle
 from .scores import score as score
 from .status import Status as Status
+from .uniformity import Calibration as Calibration
 
 __version__: str

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayes_bnsl.calibration import Calibration
+from bayes_bnsl.uniformity import Calibration
 
 __all__ = ["plot_calibration"]
 

@@ -12,7 +12,8 @@ from make_pictures import save  # without a screen
 from measuring import LAWS, add_arguments, chains_at_once, markdown, measure
 
 import bayes_bnsl as bb
-from bayes_bnsl.calibration import Ranks, calibrate_once, quantity_names
+from bayes_bnsl.calibration import calibrate_once, quantity_names
+from bayes_bnsl.uniformity import Ranks
 
 PICTURE = Path(__file__).parent / "pictures" / "calibration.png"
 CALIBRATED = ["BNSL(0)", "BNSL(1)", "BNSL(2)", "M1", "M2", "M3", "M4"]

@@ -13,7 +13,7 @@ import dynesty
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from dynesty.utils import resample_run
+from dynesty.utils import merge_runs, resample_run
 from scipy.special import ndtri
 
 from bayes_bnsl import LogNormal, priors
@@ -25,12 +25,15 @@ RESAMPLINGS = 40
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and sd of log mu at some x, each with its Monte-Carlo standard error."""
+    """Mean and sd of log mu at some x, each with its Monte-Carlo standard error; the evidence."""
 
     mean: np.ndarray
     sd: np.ndarray
     mean_error: np.ndarray
     sd_error: np.ndarray
+    evidence: np.ndarray
+    """Its logarithm in each run, and the error that the run claims."""
+    evidence_error: np.ndarray
 
 
 def coordinates_of(law):
@@ -83,35 +86,60 @@ def compiled(law):
     return function
 
 
-def moments(curve, law, log_x, *, n_live=400, seed=1, scale=None):
-    """Return the moments of log mu at some log x by nested sampling."""
-    scale = Scale.of(curve) if scale is None else scale
+def nested_run(curve, law, scale, generator, *, n_live, slices):
+    """Run nested sampling once.
+
+    One ellipsoid about all live points sets the scale of the steps. Many small ones, the default,
+    follow a bent ridge so closely that the steps are too short to go along it: mass at its ends is
+    missed, which shows in an evidence that is too low and differs from run to run.
+    """
     function, (_, n_dims) = compiled(law), coordinates_of(law)
     points = (np.array(scale, dtype=float), curve.log_x.copy(), curve.log_y.copy())
-    generator = np.random.default_rng(seed)
     for z in generator.standard_normal((20, n_dims)):
         np.testing.assert_allclose(
             function(z, *points), log_likelihood(law, scale, curve, z), rtol=1e-9
         )
     sampler = dynesty.NestedSampler(
-        lambda z: float(function(z, *points)),
-        ndtri, n_dims, nlive=n_live, sample="rslice", bootstrap=0, rstate=generator,
+        lambda z: float(function(z, *points)), ndtri, n_dims, nlive=n_live,
+        sample="rslice", bound="single", slices=slices, bootstrap=0, rstate=generator,
     )  # fmt: skip
     sampler.run_nested(dlogz=0.05, print_progress=False)
-    run = sampler.results
+    return sampler.results
 
-    def of(result):
-        theta = theta_of(law, scale, result.samples)
-        theta = {
-            name: np.stack(value, axis=-1)[:, None] if isinstance(value, list) else value[:, None]
-            for name, value in theta.items()
-        }
-        log_mu, weights = law.log_mu(np.asarray(log_x), theta), result.importance_weights()
-        mean = weights @ log_mu
-        return mean, np.sqrt(weights @ (log_mu - mean) ** 2)
 
-    mean, sd = of(run)
-    # bootstrap over the strands of single live points that the run consists of
-    again = [of(resample_run(run, rstate=generator)) for _ in range(RESAMPLINGS)]
-    means, sds = (np.stack(each) for each in zip(*again, strict=True))
-    return Moments(mean, sd, means.std(axis=0, ddof=1), sds.std(axis=0, ddof=1))
+def weighted_moments(run, law, scale, log_x):
+    """Return mean and sd of log mu over the weighted points of a run."""
+    theta = {
+        name: np.stack(value, axis=-1)[:, None] if isinstance(value, list) else value[:, None]
+        for name, value in theta_of(law, scale, run.samples).items()
+    }
+    log_mu, weights = law.log_mu(np.asarray(log_x), theta), run.importance_weights()
+    mean = weights @ log_mu
+    return np.stack([mean, np.sqrt(weights @ (log_mu - mean) ** 2)])
+
+
+def moments(curve, law, log_x, *, n_runs=3, n_live=200, slices=15, seed=1):
+    """Return the moments of log mu at some log x by nested sampling.
+
+    Independent runs are merged. The standard errors are those of resampling the strands of
+    single live points that the merged run consists of, or those of the differences between
+    the runs where these are larger: a run that missed something does not know it.
+    """
+    scale = Scale.of(curve)
+    generators = np.random.default_rng(seed).spawn(n_runs)
+    runs = [
+        nested_run(curve, law, scale, generator, n_live=n_live, slices=slices)
+        for generator in generators
+    ]
+    merged = merge_runs(runs, print_progress=False)
+    each = np.stack([weighted_moments(run, law, scale, log_x) for run in runs])
+    again = [
+        weighted_moments(resample_run(merged, rstate=generators[0]), law, scale, log_x)
+        for _ in range(RESAMPLINGS)
+    ]
+    errors = np.maximum(np.std(again, axis=0, ddof=1), each.std(axis=0, ddof=1) / np.sqrt(n_runs))
+    evidence = np.array([run.logz[-1] for run in runs])
+    return Moments(
+        *weighted_moments(merged, law, scale, log_x), *errors,
+        evidence, np.array([run.logzerr[-1] for run in runs]),
+    )  # fmt: skip

@@ -15,7 +15,8 @@ from scipy.stats import binom, ks_2samp
 
 import bayes_bnsl as bb
 from bayes_bnsl import calibration as rooms
-from bayes_bnsl.calibration import Calibration, Ranks, calibrate_once, quantity_names
+from bayes_bnsl.calibration import calibrate_once, quantity_names
+from bayes_bnsl.uniformity import Calibration, Ranks
 
 COUNT = 24
 

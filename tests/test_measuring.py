@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import sys
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 import pytest
 
 import bayes_bnsl as bb
-from bayes_bnsl.calibration import Calibration, quantity_names
+from bayes_bnsl.calibration import quantity_names
+from bayes_bnsl.uniformity import Calibration
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLUMNS = ["name", "status", "value"]
@@ -50,7 +50,11 @@ class TestMeasure:
         path.write_text("name,status,value\na,converged,1\nb,conv")
         rows = measuring.measure(path, COLUMNS, {("a",): (7,), ("b",): (2,)}, squared)
         assert [row["value"] for row in rows] == ["1", "4"]
-        assert len(list(csv.DictReader(path.open()))) == 2
+        assert path.read_text().splitlines() == [
+            ",".join(COLUMNS),
+            "a,converged,1",
+            "b,converged,4",
+        ]
 
     def test_an_error_is_a_row(self, load, tmp_path):
         measuring, path = load("measuring"), tmp_path / "rows.csv"
@@ -135,4 +139,4 @@ class TestCalibration:
         line = script.table([result], {"M1": 3}).splitlines()[-1]
         assert line == "| M1 | 200 | 0.750 | 3 | 2 | 0.0001 (askew) | 0.000 | askew |"
         script.draw([result], tmp_path / "picture.png")
-        assert (tmp_path / "picture.png").stat().st_size > 5_000
+        assert (tmp_path / "picture.png").stat().st_size > 2_000

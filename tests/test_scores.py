@@ -9,7 +9,8 @@ import xarray as xr
 from scipy.stats import kstest, lognorm, norm
 
 import bayes_bnsl as bb
-from bayes_bnsl.scores import LEVELS, SMALLEST_SPREAD
+from bayes_bnsl.naive import SMALLEST_SPREAD
+from bayes_bnsl.scores import LEVELS
 
 MEAN, SD = np.log([2.0, 1.5, 0.2]), 0.1
 Y = np.array([2.1, 1.2, 0.2])
