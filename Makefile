@@ -2,7 +2,7 @@
 # the package and, for the developers' targets, their tools. PYTHON=... names the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs pictures benchmark clean
+.PHONY: help demo test test-all check docs pictures benchmark calibration convergence clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.ready ## fit and extrapolate a bundled curve; writes its pictures to demo/
 	MPLBACKEND=Agg $(py) examples/four_digit_addition.py demo
@@ -41,6 +41,16 @@ pictures: .venv/.ready ## the pictures of the documentation, in docs/pictures/
 
 benchmark: .venv/.ready-dev ## the timings in tests/benchmarks/
 	$(pytest) tests/benchmarks --override-ini addopts=--import-mode=importlib --benchmark-only -s
+
+# LAWS="BNSL(0) M4" and WORKERS=2 go to both; rows are kept in measured/, and not measured again.
+measuring = $(if $(LAWS),--laws $(patsubst %,'%',$(LAWS))) --workers $(or $(WORKERS),1) \
+    --every $(or $(EVERY),1)
+
+calibration: .venv/.ready ## simulation-based calibration; LAWS= COUNT= WORKERS=
+	$(py) docs/measure_calibration.py --count $(or $(COUNT),300) $(measuring)
+
+convergence: .venv/.ready ## share of converged fits of public curves; DATA=folder LAWS= WORKERS=
+	$(py) docs/measure_convergence.py $(DATA) $(measuring)
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

@@ -1,5 +1,8 @@
 """The public names, by the room that holds each."""
 
+from .calibration import calibrate as calibrate
+from .calibration import draw_curve as draw_curve
+from .calibration import rank_truth as rank_truth
 from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
 from .datasets import load_curve as load_curve
@@ -18,15 +21,25 @@ from .laws import M3 as M3
 from .laws import M4 as M4
 from .laws import Custom as Custom
 from .model import build_model as build_model
+from .naive import naive_forecasts as naive_forecasts
 from .noise import LogNormal as LogNormal
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
+from .plots_calibration import plot_calibration as plot_calibration
 from .priors import Prior as Prior
 from .priors import Scale as Scale
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit
+from .scores import LogError as LogError
+from .scores import coverage as coverage
+from .scores import crps as crps
+from .scores import msce as msce
+from .scores import pit as pit
+from .scores import rmsle as rmsle
+from .scores import score as score
 from .status import Status as Status
+from .uniformity import Calibration as Calibration
 
 __version__: str

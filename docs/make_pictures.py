@@ -47,8 +47,8 @@ def main():
     save(draw_prior_curves(seen), "prior_curves")
 
 
-def save(figure, name):
-    path = FOLDER / f"{name}.png"
+def save(figure, name, folder=FOLDER):
+    path = folder / f"{name}.png"
     figure.savefig(path)
     plt.close(figure)
     Image.open(path).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

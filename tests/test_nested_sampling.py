@@ -1,0 +1,115 @@
+"""The posterior beyond the data, against nested sampling: hard curves, simulated and real."""
+
+from __future__ import annotations
+
+import os
+
+import arviz_stats as azs
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, norm
+
+import bayes_bnsl as bb
+import nested
+from bayes_bnsl import priors
+from bayes_bnsl.priors import Scale
+from problems import NAMED, simulated
+
+FOLDER = "BAYES_BNSL_CURVES"
+BEYOND = {"last x": 1.0, "2x": 2.0, "10x": 10.0}
+
+SHARP = {"a": 0.4, "b": 2.3, "c0": 0.06, "c": [4.0], "d": [600.0], "f": [0.05]}
+
+
+def public_curve(name):
+    """Return the seen part of a public curve, if its folder is known."""
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        pytest.skip(f"needs the public curves: {FOLDER}=folder names where they are")
+    (found,) = [each.seen for each in bb.read_benchmark(folder) if each.name == name]
+    return found
+
+
+CASES = {
+    "double descent": (lambda: simulated("double descent"), NAMED["double descent"].law),
+    "sharp break near the end": (
+        lambda: bb.simulate(bb.BNSL(1), SHARP, np.geomspace(160, 740, 14), noise=0.005, seed=1),
+        bb.BNSL(1),
+    ),
+    "M4": (lambda: simulated("M4, alpha above 1"), bb.M4()),
+    "two breaks where there is one": (lambda: simulated("one break"), bb.BNSL(2)),
+    "four-digit addition, two breaks": (lambda: bb.load_curve("four_digit_addition"), bb.BNSL(2)),
+    "language model, two breaks": (
+        lambda: public_curve("LM / val_loss / 2.62e+08"),
+        bb.BNSL(2),
+    ),
+}
+
+
+def exact_moments(curve, log_x):
+    """Return mean and sd of log mu of a power law whose sigma is unknown.
+
+    Given sigma the posterior is Gaussian: log mu is a line between its ends, which are
+    Normal(log y there, spread). What remains is an integral over sigma.
+    """
+    scale = Scale.of(curve)
+
+    def design(u):
+        t = (u - scale.log_x_first) / (scale.log_x_last - scale.log_x_first)
+        return np.stack([1 - t, t], axis=-1)
+
+    centre, h = np.array([scale.log_y_first, scale.log_y_last]), design(curve.log_x)
+    z = np.linspace(-6, 6, 2001)
+    weights, means, variances = [], [], []
+    for sigma in priors.NOISE_SHARE * scale.spread * np.exp(z):
+        precision = h.T @ h / sigma**2 + np.eye(2) / scale.spread**2
+        mean = np.linalg.solve(precision, h.T @ curve.log_y / sigma**2 + centre / scale.spread**2)
+        at = design(log_x)
+        means.append(at @ mean)
+        variances.append(np.einsum("ij,jk,ik->i", at, np.linalg.inv(precision), at))
+        covariance = sigma**2 * np.eye(len(curve)) + scale.spread**2 * h @ h.T
+        weights.append(multivariate_normal.logpdf(curve.log_y, h @ centre, covariance))
+    weights = np.exp(np.array(weights) - max(weights)) * norm.pdf(z)
+    weights /= weights.sum()
+    mean = weights @ np.array(means)
+    return mean, np.sqrt(weights @ (np.array(variances) + (np.array(means) - mean) ** 2))
+
+
+def test_the_oracle_itself():
+    """Against a posterior that one integral gives."""
+    curve = simulated("M1")
+    curve = bb.Curve(curve.x[::4], curve.y[::4])
+    log_x = curve.log_x[-1] + np.log([1.0, 10.0])
+    mean, sd = exact_moments(curve, log_x)
+    got = nested.moments(curve, bb.M1(), log_x, n_live=80, slices=5)
+    np.testing.assert_array_less(np.abs(got.mean - mean), 4 * got.mean_error)
+    np.testing.assert_array_less(np.abs(got.sd - sd), 4 * got.sd_error)
+    np.testing.assert_array_less(got.mean_error, 0.25 * sd)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_moments_agree_with_nested_sampling(name):
+    make, law = CASES[name]
+    curve = make()
+    log_x = curve.log_x[-1] + np.log(list(BEYOND.values()))
+    fit = bb.fit(curve, law, seed=1, progress=False)
+    assert fit.status.ok
+    oracle = nested.moments(curve, law, log_x)
+    apart = np.ptp(oracle.evidence)
+    assert apart < 5 * oracle.evidence_error.max(), "the runs do not agree: no oracle"
+    theta = dict(fit.posterior.data_vars)
+    for i, label in enumerate(BEYOND):
+        log_mu = law.log_mu(log_x[i], theta).rename("it").to_dataset()
+        for of_oracle, error, ours, method in (
+            (oracle.mean, oracle.mean_error, log_mu["it"].mean(), "mean"),
+            (oracle.sd, oracle.sd_error, log_mu["it"].std(), "sd"),
+        ):
+            both = np.hypot(error[i], float(azs.mcse(log_mu, method=method)["it"]))
+            apart = abs(float(ours) - of_oracle[i])
+            print(
+                f"{name}, {label}, {method}: {float(ours):.4f} and {of_oracle[i]:.4f}, "
+                f"{apart / both:.1f} standard errors or {apart / oracle.sd[i]:.3f} sd apart"
+            )
+            assert both < 0.15 * oracle.sd[i], "too uncertain to tell anything"
+            assert apart <= max(3 * both, 0.02 * oracle.sd[i]), (label, method)
