@@ -32,7 +32,7 @@ COMPONENTS = 16
 UNMOVED = 0.02
 """Share of the draws that may stay where they were: it bounds what is left of wrong weights."""
 
-MOST_STEPS = 100
+MOST_STEPS = 50
 """Steps that are taken at most, where parts of the posterior are out of the mixture's reach."""
 
 NOWHERE = -1e300
