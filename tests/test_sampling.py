@@ -447,7 +447,8 @@ class TestNoise:
                 sigma, tau, ell = (theta[name].item() for name in ("sigma", "tau", "ell"))
                 process = tau**2 * np.exp(-distance / ell) * together
                 inverse = np.linalg.inv(process + sigma**2 * np.eye(len(curve)))
-                residual = curve.log_y - fit.law.log_mu(curve.log_x, dict(theta.data_vars)).values
+                numbers = {name: value.item() for name, value in theta.items()}
+                residual = curve.log_y - fit.law.log_mu(curve.log_x, numbers)
                 scale = np.diag(inverse) ** -0.5
                 expected = norm.logpdf(inverse @ residual * scale**2, scale=scale) - curve.log_y
                 ours = pointwise.isel(chain=1, draw=draw)
