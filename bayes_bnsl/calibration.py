@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.columns import checked_integer, checked_numbers
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.datasets import simulate
+from bayes_bnsl.draws import Problem
 from bayes_bnsl.errors import NotConvergedWarning
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import LogNormal, Noise
@@ -106,10 +108,9 @@ def draw_curve(
         if name not in theta:
             with np.errstate(over="ignore", under="ignore"):  # why the logarithm is beside it
                 theta[name] = xr.apply_ufunc(np.exp, theta[f"log_{name}"])
-    log_mu = law.log_mu(np.log(at), {name: value.values for name, value in theta.items()})
-    log_y = noise.draw(generator, log_mu, noise.scale(drawn))
-    with np.errstate(over="ignore", under="ignore"):  # the curve says which points are no numbers
-        return Curve(at, np.exp(log_y), name=f"from the prior of {law.name}"), theta
+    values = {name: value.values for name, value in theta.items()}
+    curve = simulate(law, values, at, noise, generator, name=f"from the prior of {law.name}")
+    return curve, theta
 
 
 def rank_truth(fitted: Fit, theta: Theta, *, draws: int = DRAWS) -> dict[str, int]:
@@ -132,6 +133,7 @@ def rank_truth(fitted: Fit, theta: Theta, *, draws: int = DRAWS) -> dict[str, in
         x and at ten times the last x, and for the log likelihood.
     """
     posterior = fitted.posterior.stack(sample=("chain", "draw"), create_index=False)
+    posterior = posterior.drop_vars(["chain", "draw"], errors="ignore")
     taken = np.linspace(0, posterior.sizes["sample"] - 1, draws).round().astype(int)
     thinned = {str(name): array for name, array in posterior.isel(sample=taken).data_vars.items()}
     true, drawn = (_quantities(fitted, values) for values in (theta, thinned))
@@ -152,9 +154,12 @@ def _quantities(fitted: Fit, theta: Theta) -> dict[str, xr.DataArray]:
     last = curve.log_x[-1]
     found["log mu at last x"] = law.log_mu(last, theta)
     found["log mu at 10x"] = law.log_mu(last + np.log(10), theta)
-    x, y = (xr.DataArray(values, dims="obs_id") for values in (curve.log_x, curve.y))
-    density = noise.log_density(y, law.log_mu(x, theta), noise.scale(theta))
-    return found | {"log likelihood": density.sum("obs_id")}
+    draws = xr.Dataset(dict(theta)).expand_dims(["chain", *({"sample"} - value.sizes.keys())])
+    problem = Problem(curve, law, noise, fitted.priors, fitted.scale)
+    density = problem.log_likelihood(draws.rename(sample="draw")).sum("obs_id")
+    return found | {
+        "log likelihood": density.isel(chain=0).rename(draw="sample").squeeze(drop=True)
+    }
 
 
 def quantity_names(law: Law, noise: Noise | None = None) -> list[str]:

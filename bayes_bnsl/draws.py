@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import Noise, Points, log_density
 from bayes_bnsl.priors import Prior, Scale
 from bayes_bnsl.status import Status, diagnose
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "flattened"]
 
 Draws = dict[str, NDArray[np.float64]]
 """Arrays of shape (chain, draw), or (chain, draw, brk), by name."""
@@ -99,6 +99,57 @@ class Problem:
             constant_y=bool(np.ptp(self.curve.y) == 0),
         )
 
+    def log_likelihood(self, posterior: xr.Dataset) -> xr.DataArray:
+        """Return the log density of each y given the parameters and all other points.
+
+        Parameters
+        ----------
+        posterior : xarray.Dataset
+            Draws of the parameters, dimensions (chain, draw).
+
+        Returns
+        -------
+        DataArray, dimensions (chain, draw, obs_id)
+            With independent noise the density of the point alone. With `Correlated` noise the
+            others of its run say where it is expected: that is what leaving one out needs
+            (Buerkner, Gabry and Vehtari, Computational Statistics 36, 2021), and their sum is
+            not the joint log density.
+        """
+        theta = flattened(posterior)
+        log_mu, points = self.points(theta)
+        location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
+        for members in self.runs().values():
+            location[:, members], scale[:, members] = self.noise.given_others(
+                {name: theta[name].values for name in self.noise.parameters},
+                points.of(members),
+            )
+        nu = theta["nu"].values[:, None] if "nu" in self.noise.parameters else None
+        density = log_density(self.curve.y, log_mu + location, scale, nu)
+        shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(self.curve))
+        labels = {name: posterior[name] for name in ("chain", "draw")}
+        return xr.DataArray(density.reshape(shape), labels, dims=("chain", "draw", "obs_id"))
+
+    def points(self, theta: Mapping[str, xr.DataArray]) -> tuple[NDArray[np.float64], Points]:
+        """Return log mu at each point, shape (sample, n_points), and the points about it."""
+        curve = self.curve
+        log_x = xr.DataArray(curve.log_x, dims="obs_id")
+        log_mu = self.law.log_mu(log_x, theta)
+        log_se = None
+        if curve.y_se is not None:
+            log_se = xr.DataArray(curve.y_se / curve.y, dims="obs_id")
+        scale = self.noise.scale(theta, log_se, place=self.scale.place(log_x))
+        log_mu, scale = (
+            each.transpose("sample", "obs_id").values for each in xr.broadcast(log_mu, scale)
+        )
+        return log_mu, Points(curve.log_x, curve.log_y - log_mu, scale)
+
+    def runs(self) -> dict[str | int | None, NDArray[np.int64]]:
+        """Return which points belong to each run; without labels all are of one, `None`."""
+        index = self.curve.run_index
+        if index is None:
+            return {None: np.arange(len(self.curve))}
+        return {label: np.flatnonzero(index == i) for i, label in enumerate(self.curve.runs)}
+
     def modes(self, values: Draws, log_density: NDArray[np.float64]) -> xr.Dataset:
         """Return the parameters at the modes, dimension ``mode``, with their log density."""
         table = self._dataset(self.parameters(values)).isel(chain=0, drop=True)
@@ -117,19 +168,12 @@ class Problem:
             constant["y_se"] = xr.DataArray(self.curve.y_se, dims="obs_id")
         if self.curve.run is not None:
             constant["run"] = xr.DataArray(np.asarray(self.curve.run.tolist()), dims="obs_id")
-        log_se = constant["y_se"] / y if "y_se" in constant else None
-        theta: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
-        log_likelihood = self.noise.log_density(
-            y, self.law.log_mu(np.log(x), theta), self.noise.scale(theta, log_se)
-        )
         points = {"obs_id": np.arange(len(self.curve))}
         groups = {
             "posterior": posterior,
             "coordinates": self._dataset(values),
             "sample_stats": self._dataset(stats),
-            "log_likelihood": xr.Dataset(
-                {"y": log_likelihood.transpose("chain", "draw", "obs_id")}, coords=points
-            ),
+            "log_likelihood": xr.Dataset({"y": self.log_likelihood(posterior)}, coords=points),
             "observed_data": xr.Dataset({"y": y}, coords=points),
             "constant_data": xr.Dataset(constant, coords=points),
             "modes": modes,
@@ -147,3 +191,10 @@ class Problem:
         return xr.Dataset(
             {name: (dims[: array.ndim], array) for name, array in arrays.items()}, coords=coords
         )
+
+
+def flattened(posterior: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return draws by name, with chains and draws in one dimension, ``sample``."""
+    stacked = posterior.stack(sample=("chain", "draw"), create_index=False)
+    stacked = stacked.drop_vars(["chain", "draw"], errors="ignore")
+    return {str(name): draws for name, draws in stacked.data_vars.items()}

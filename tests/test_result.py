@@ -18,7 +18,10 @@ import bayes_bnsl as bb
 from bayes_bnsl import storage
 from problems import simulated
 
-FITS = ("addition_fit", "limit_fit", "m4_fit", "line_fit", "accuracy_fit", "own_fit", "custom_fit")
+FITS = (
+    "addition_fit", "limit_fit", "m4_fit", "line_fit", "accuracy_fit", "own_fit", "custom_fit",
+    "runs_fit", "tails_fit",
+)  # fmt: skip
 
 
 @pytest.fixture(params=FITS)

@@ -21,6 +21,7 @@ from arviz_stats.base import array_stats
 
 import bayes_bnsl as bb
 from bayes_bnsl import nuts
+from bayes_bnsl.noise import log_density as noise_density
 
 THETA = {"a": 0.3, "b": 3.0, "c0": 0.15, "c": [0.4], "d": [300.0], "f": [0.3]}
 SIMULATED = [
@@ -142,7 +143,7 @@ def plain_emcee(law, curve, steps=3000):
         sigma = np.exp(values.pop("log_sigma"))
         with np.errstate(invalid="ignore"):  # a limit above e_0 has no curve
             log_mu = law.log_mu(curve.log_x, law_parameters(law, values, np))
-        density = bb.LogNormal().log_density(curve.y, log_mu, sigma).sum(axis=-1)
+        density = noise_density(curve.y, log_mu, sigma).sum(axis=-1)
         density = density - 0.5 * np.sum(((z - centre) / sd) ** 2, axis=-1)
         return np.where(np.isfinite(density), density, -np.inf)
 
