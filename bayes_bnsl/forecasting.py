@@ -91,7 +91,9 @@ def forecast(
     theta = flattened(fit.posterior)
     log_x = xr.DataArray(np.log(at), dims="x")
     log_mu = fit.law.log_mu(log_x, theta).transpose("sample", "x")
-    log_se = None if y_se is None else _checked_errors(y_se, at) / np.exp(log_mu)
+    log_se = None
+    if y_se is not None:  # far beyond the data y may be too small to divide by
+        log_se = _checked_errors(y_se, at) / np.exp(np.maximum(log_mu, SMALLEST_LOG / 3))
     scale = noise.scale(theta, log_se, place=fit.scale.place(log_x)).transpose("sample", ...)
     members = _members(problem, run)
     seen = None if members is None else problem.points(theta)[1].of(members)

@@ -504,7 +504,7 @@ class TestNoise:
         ("noise", "priors"),
         [
             (bb.StudentT(), {"nu": bb.Prior("Gamma", mu=10, sigma=5), "sigma": 0.02}),
-            (bb.Correlated(), {"ell": 1.0, "tau": bb.Prior("HalfNormal", sigma=0.1)}),
+            (bb.Correlated(), {"ell": 1.0, "tau": bb.Prior("LogNormal", mu=-3, sigma=1)}),
             (bb.Correlated(changing=True), {}),
         ],
         ids=["StudentT", "Correlated", "changing"],
