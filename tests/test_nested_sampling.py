@@ -81,10 +81,10 @@ def test_the_oracle_itself():
     curve = bb.Curve(curve.x[::4], curve.y[::4])
     log_x = curve.log_x[-1] + np.log([1.0, 10.0])
     mean, sd = exact_moments(curve, log_x)
-    got = nested.moments(curve, bb.M1(), log_x, n_live=80, slices=5)
+    got = nested.moments(curve, bb.M1(), log_x, n_live=60, slices=4, count=5_000)
     np.testing.assert_array_less(np.abs(got.mean - mean), 4 * got.mean_error)
     np.testing.assert_array_less(np.abs(got.sd - sd), 4 * got.sd_error)
-    np.testing.assert_array_less(got.mean_error, 0.25 * sd)
+    np.testing.assert_array_less(got.mean_error, 0.05 * sd)
 
 
 @pytest.mark.slow
@@ -96,8 +96,9 @@ def test_moments_agree_with_nested_sampling(name):
     fit = bb.fit(curve, law, seed=1, progress=False)
     assert fit.status.ok
     oracle = nested.moments(curve, law, log_x)
-    apart = np.ptp(oracle.evidence)
-    assert apart < 5 * oracle.evidence_error.max(), "the runs do not agree: no oracle"
+    print(f"\n{name}: {oracle.effective_draws:.0f} effective draws of the oracle")
+    assert oracle.effective_draws > 500, "the proposal is too far from the posterior: no oracle"
+    assert oracle.largest_weight < 0.1, "one draw has much of the weight: no oracle"
     theta = dict(fit.posterior.data_vars)
     for i, label in enumerate(BEYOND):
         log_mu = law.log_mu(log_x[i], theta).rename("it").to_dataset()
