@@ -75,10 +75,12 @@ def simulate(
     _check_complete(law.name, law.parameters, theta)
     _check_complete(f"{noise.name} noise", noise.parameters, theta)
     labels = None if run is None else list(run)
-    with np.errstate(invalid="ignore"):  # the curve says which points are no numbers
+    # the curve says which points are no numbers
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         log_mu = law.log_mu(np.log(at), theta)
-    residual = _residuals(noise, theta, np.log(at), labels, np.random.default_rng(seed))
-    return Curve(at, np.exp(log_mu + residual), run=labels, name=name)
+        residual = _residuals(noise, theta, np.log(at), labels, np.random.default_rng(seed))
+        y = np.exp(log_mu + residual)
+    return Curve(at, y, run=labels, name=name)
 
 
 def _check_complete(what: str, names: Iterable[str], theta: Mapping[str, Any]) -> None:
