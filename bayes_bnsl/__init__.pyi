@@ -1,5 +1,6 @@
 """The public names, by the room that holds each."""
 
+from .comparison import Comparison as Comparison
 from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
 from .datasets import load_curve as load_curve
@@ -11,12 +12,14 @@ from .errors import NotConvergedWarning as NotConvergedWarning
 from .forecasting import forecast as forecast
 from .forecasting import interval as interval
 from .forecasting import log_score as log_score
+from .future import leave_future_out as leave_future_out
 from .laws import BNSL as BNSL
 from .laws import M1 as M1
 from .laws import M2 as M2
 from .laws import M3 as M3
 from .laws import M4 as M4
 from .laws import Custom as Custom
+from .loo import leave_one_out as leave_one_out
 from .model import build_model as build_model
 from .noise import LogNormal as LogNormal
 from .plots import plot_forecast as plot_forecast
@@ -27,6 +30,7 @@ from .priors import Scale as Scale
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit
+from .selection import compare as compare
 from .status import Status as Status
 
 __version__: str

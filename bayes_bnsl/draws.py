@@ -95,6 +95,19 @@ class Problem:
         constant_y = np.ptp(self.curve.y) == 0
         return diagnose(quantities, divergences, constant_y=bool(constant_y))
 
+    def log_likelihood(self, parameters: Draws) -> xr.DataArray:
+        """Return the log density of each y, dimensions (chain, draw, obs_id)."""
+        # without coordinates, which xarray would align at every step of the formula
+        posterior = self._dataset(parameters).drop_vars(["chain", "draw", "brk"], errors="ignore")
+        theta: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
+        log_x, y = (xr.DataArray(v, dims="obs_id") for v in (self.curve.log_x, self.curve.y))
+        known = self.curve.y_se
+        log_se = None if known is None else xr.DataArray(known, dims="obs_id") / y
+        log_density = self.noise.log_density(
+            y, self.law.log_mu(log_x, theta), self.noise.scale(theta, log_se)
+        )
+        return log_density.transpose("chain", "draw", "obs_id")
+
     def modes(self, values: Draws, log_density: NDArray[np.float64]) -> xr.Dataset:
         """Return the parameters at the modes, dimension ``mode``, with their log density."""
         table = self._dataset(self.parameters(values)).isel(chain=0, drop=True)
@@ -105,28 +118,18 @@ class Problem:
         self, values: Draws, parameters: Draws, stats: Draws, modes: xr.Dataset
     ) -> xr.DataTree:
         """Return everything as a tree that ArviZ understands."""
-        posterior = self._dataset(parameters)
-        x = xr.DataArray(self.curve.x, dims="obs_id")
-        y = xr.DataArray(self.curve.y, dims="obs_id")
-        constant = {"x": x}
+        constant = {"x": xr.DataArray(self.curve.x, dims="obs_id")}
         if self.curve.y_se is not None:
             constant["y_se"] = xr.DataArray(self.curve.y_se, dims="obs_id")
         if self.curve.run is not None:
             constant["run"] = xr.DataArray(np.asarray(self.curve.run.tolist()), dims="obs_id")
-        log_se = constant["y_se"] / y if "y_se" in constant else None
-        theta: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
-        log_likelihood = self.noise.log_density(
-            y, self.law.log_mu(np.log(x), theta), self.noise.scale(theta, log_se)
-        )
         points = {"obs_id": np.arange(len(self.curve))}
         groups = {
-            "posterior": posterior,
+            "posterior": self._dataset(parameters),
             "coordinates": self._dataset(values),
             "sample_stats": self._dataset(stats),
-            "log_likelihood": xr.Dataset(
-                {"y": log_likelihood.transpose("chain", "draw", "obs_id")}, coords=points
-            ),
-            "observed_data": xr.Dataset({"y": y}, coords=points),
+            "log_likelihood": xr.Dataset({"y": self.log_likelihood(parameters)}, coords=points),
+            "observed_data": xr.Dataset({"y": ("obs_id", self.curve.y)}, coords=points),
             "constant_data": xr.Dataset(constant, coords=points),
             "modes": modes,
         }

@@ -16,6 +16,8 @@ from scipy.special import logsumexp
 
 from bayes_bnsl import storage
 from bayes_bnsl.columns import Fault, checked_numbers, refuse
+from bayes_bnsl.comparison import Comparison
+from bayes_bnsl.mixture import is_mixed, mix, parts
 from bayes_bnsl.result import Fit
 
 __all__ = ["forecast", "interval", "log_score"]
@@ -23,13 +25,13 @@ __all__ = ["forecast", "interval", "log_score"]
 LARGEST_LOG = float(np.log(np.finfo(float).max))
 
 
-def forecast(fit: Fit, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
+def forecast(fit: Fit | Comparison, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
     """Draw the curve and new observations at any x.
 
     Parameters
     ----------
-    fit : Fit
-        The fitted law.
+    fit : Fit or Comparison
+        The fitted law; or several of them, whose forecasts are mixed by their weights.
     x : array_like, shape (n,)
         Where to forecast: positive, in any order, inside the data or beyond.
     seed : int, optional
@@ -41,12 +43,15 @@ def forecast(fit: Fit, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
         ``curve`` and ``y`` over (sample, x) in the units of the user's y (of the reported
         quantity for a curve made by `Curve.from_accuracy`), ``scale``: the standard deviation
         of log y of each sample; coordinate ``decades_beyond``: how far beyond the data each x
-        lies, in factors of ten.
+        lies, in factors of ten. Of a Comparison there are as many draws of each law as its weight
+        says; coordinates ``law``: over ``sample``, whose draw it is; ``share``: over
+        ``candidate``, the weight of each law.
 
     Raises
     ------
     TypeError, ValueError
-        If `fit` is no Fit or an x is not a positive finite number.
+        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, or no law
+        of a Comparison has any weight.
 
     Examples
     --------
@@ -59,8 +64,12 @@ def forecast(fit: Fit, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
     >>> bool(interval(ahead)["curve"].sel(x=1e5, bound="lower") < 0.2 + 3 * 1e5**-0.3)
     True
     """
+    if isinstance(fit, Comparison):
+        return _averaged(fit, x, seed)
     if not isinstance(fit, Fit):
-        raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+        raise TypeError(
+            f"fit must be the result of bayes_bnsl.fit or bayes_bnsl.compare; got {fit!r}."
+        )
     at = checked_numbers(_listed(x), "x")
     curve = fit.curve
     posterior = fit.posterior.stack(sample=("chain", "draw"), create_index=False)
@@ -130,6 +139,12 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ValueError
         If there is not one y for each x, or one is out of range.
     """
+    if is_mixed(forecast):
+        n_draws = forecast.sizes["sample"]
+        scores = [
+            log_score(part, y) + np.log(part.sizes["sample"] / n_draws) for part in parts(forecast)
+        ]
+        return xr.zeros_like(scores[0]) + logsumexp(scores, axis=0)
     ceiling = forecast.attrs.get("ceiling")
     values = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")
     if values.shape != forecast["x"].shape:
@@ -152,6 +167,20 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
         density,
         input_core_dims=[["sample"]],
     ).rename("log_score")
+
+
+def _averaged(comparison: Comparison, x: ArrayLike, seed: int | None) -> xr.Dataset:
+    """Mix the forecasts of the laws that have weight."""
+    weights = {str(label): float(weight) for label, weight in comparison.weights.items()}
+    if not any(weights.values()):
+        raise ValueError(f"No law has weight. {comparison}")
+    seeds = np.random.SeedSequence(seed).generate_state(len(weights))
+    forecasts = {
+        label: forecast(comparison.fits[label], x, seed=int(each))
+        for (label, weight), each in zip(weights.items(), seeds, strict=True)
+        if weight > 0
+    }
+    return mix(forecasts, weights)
 
 
 def _listed(values: Any) -> Any:
