@@ -21,7 +21,9 @@ from .laws import M4 as M4
 from .laws import Custom as Custom
 from .loo import leave_one_out as leave_one_out
 from .model import build_model as build_model
+from .noise import Correlated as Correlated
 from .noise import LogNormal as LogNormal
+from .noise import StudentT as StudentT
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments

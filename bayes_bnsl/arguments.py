@@ -37,13 +37,21 @@ def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None)
             raise TypeError(f"{argument} must be a {kind.__name__}; got {value!r}.{hint}")
     _check_enough_points(curve, law)
     known = (*law.parameters, *noise.parameters)
+    if shared := set(law.parameters).intersection(noise.parameters):
+        raise ValueError(
+            f"{', '.join(sorted(shared))} is a parameter of {law.name} and of {noise.name} noise. "
+            "Give it another name in the law."
+        )
     for name in priors or {}:
         if name not in known:
             raise ValueError(
                 f"priors names {name!r}, which is no parameter of {law.name} with "
                 f"{noise.name} noise. {did_you_mean(name, known)}"
             )
-    priors = {name: _checked_prior(law, name, value) for name, value in (priors or {}).items()}
+    priors = {
+        name: _checked_prior(law, name, value, positive=name in (*law.positive, *noise.parameters))
+        for name, value in (priors or {}).items()
+    }
     missing = [name for name in law.parameters if not law.line and name not in priors]
     if missing:
         raise ValueError(
@@ -53,7 +61,7 @@ def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None)
     if all(name in priors and not isinstance(priors[name], Prior) for name in known):
         raise ValueError(
             f"priors fixes every parameter of {law.name} and its noise: nothing is left to fit. "
-            "Leave one of them out, such as sigma."
+            f"Leave one of them out, such as {noise.parameters[0]}."
         )
     return priors
 
@@ -74,9 +82,8 @@ def _check_enough_points(curve: Curve, law: Law) -> None:
         )
 
 
-def _checked_prior(law: Law, name: str, prior: Any) -> Any:
+def _checked_prior(law: Law, name: str, prior: Any, *, positive: bool) -> Any:
     """Return the prior, or a fixed value as an array; refuse values the parameter cannot have."""
-    positive = name in law.positive or name == "sigma"
     if isinstance(prior, Prior):
         for key, numbers in prior.constants().items():
             _check_length(law, name, f"has {key}", numbers)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp
@@ -13,23 +13,27 @@ from scipy.special import logsumexp
 from bayes_bnsl import model as models
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws, Problem
-from bayes_bnsl.forecasting import forecast, log_score
+from bayes_bnsl.forecasting import forecast
+from bayes_bnsl.noise import log_density
 from bayes_bnsl.result import Fit
 
 __all__ = [
+    "has_independent_points",
     "joint_log_density",
     "log_evidence_ratio",
+    "log_likelihood",
     "log_mean_exp",
-    "log_predictive",
     "log_prior",
-    "points_are_independent",
-    "problem_of",
 ]
 
 
-def problem_of(fit: Fit) -> Problem:
-    """Return what a fit was made from."""
-    return Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+def has_independent_points(fit: Fit) -> bool:
+    """Tell whether the points are independent of one another, given the parameters.
+
+    Where they are not, as with `Correlated` noise, ``log_likelihood`` holds the density of each
+    point given all the others, and no sum of it is that of several points.
+    """
+    return "tau" not in fit.noise.parameters
 
 
 def log_prior(fit: Fit, values: Draws) -> Draws:
@@ -55,52 +59,54 @@ def log_prior(fit: Fit, values: Draws) -> Draws:
     }
 
 
-def points_are_independent(fit: Fit) -> bool:
-    """Tell whether the points are independent of one another, given the parameters.
+def log_likelihood(fit: Fit, values: Draws) -> NDArray[np.float64]:
+    """Return the log density of each y for draws of the free variables.
 
-    Where they are not, as with residuals that are correlated along x, ``log_likelihood`` holds
-    the density of each point given all the others, and no sum of it is that of several points.
+    Parameters
+    ----------
+    fit : Fit
+        Whose points.
+    values : dict of ndarray, shape (chain, draw) or (chain, draw, brk)
+        Draws of the free variables.
+
+    Returns
+    -------
+    ndarray, shape (chain, draw, n_points)
+        Minus 1e300 where the parameters are impossible.
     """
-    first = fit.posterior.isel(draw=slice(1))
-    parameters = {str(name): draws.values for name, draws in first.data_vars.items()}
-    middle = len(fit.curve) // 2  # the point that has the most to do with others
-    alone = replace(problem_of(fit), curve=fit.curve.take([middle])).log_likelihood(parameters)
-    stored = fit.data["log_likelihood"].to_dataset()["y"].isel(draw=slice(1), obs_id=[middle])
-    return bool(np.allclose(alone, stored))
+    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+    dims = ("chain", "draw", "brk")
+    arrays = {name: (dims[: v.ndim], v) for name, v in problem.parameters(values).items()}
+    density = problem.log_likelihood(xr.Dataset(arrays)).values
+    return np.where(np.isfinite(density), density, -1e300)
 
 
 def joint_log_density(fit: Fit, points: Curve) -> NDArray[np.float64]:
-    """Return the log density of some points together, for each draw, shape (n_draws,).
-
-    A known standard error of the points is taken into account. Right for points that are
-    independent of one another and of the fitted ones, given the parameters.
-    """
-    parameters = {str(name): draws.values for name, draws in fit.posterior.data_vars.items()}
-    each = replace(problem_of(fit), curve=points).log_likelihood(parameters)
-    return each.sum("obs_id").values.ravel()
-
-
-def log_predictive(fit: Fit, points: Curve, *, independent: bool = True) -> float:
-    """Return the log predictive density of new points, of all of them together.
+    """Return the log density of new points together, for each draw.
 
     Parameters
     ----------
     fit : Fit
         What was learnt from other points.
     points : Curve
-        The new points.
-    independent : bool, default True
-        What :func:`points_are_independent` says. If not, the points go through the forecast, one
-        by one.
+        The new points; a known standard error of theirs is taken into account. With `Correlated`
+        noise each is taken given the fitted points of its run, which is right for one point.
 
     Returns
     -------
-    float
-        Log of the joint density of y, averaged over the draws.
+    ndarray, shape (n_draws,)
+        Log density of y.
     """
-    if not independent:
-        return float(log_score(forecast(fit, points.x), points.to_reported(points.y)).sum())
-    return log_mean_exp(joint_log_density(fit, points))
+    joint = 0.0
+    known = fit.curve.runs
+    labels = np.full(len(points), None) if points.run is None else points.run
+    for run in dict.fromkeys(labels):
+        some = points.take(labels == run)
+        ahead = forecast(fit, some.x, run=run if run in known else None, y_se=some.y_se)
+        y = xr.DataArray(some.y, dims="x")
+        each = log_density(y, ahead["location"], ahead["scale"], ahead.get("nu"))
+        joint = joint + each.sum("x").values
+    return np.asarray(joint)
 
 
 def log_mean_exp(values: NDArray[np.float64], log_weights: Any = None) -> float:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import Noise, Points, log_density
 from bayes_bnsl.priors import Prior, Scale
 from bayes_bnsl.status import Status, diagnose
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "flattened"]
 
 Draws = dict[str, NDArray[np.float64]]
 """Arrays of shape (chain, draw), or (chain, draw, brk), by name."""
@@ -95,18 +95,56 @@ class Problem:
         constant_y = np.ptp(self.curve.y) == 0
         return diagnose(quantities, divergences, constant_y=bool(constant_y))
 
-    def log_likelihood(self, parameters: Draws) -> xr.DataArray:
-        """Return the log density of each y, dimensions (chain, draw, obs_id)."""
-        # without coordinates, which xarray would align at every step of the formula
-        posterior = self._dataset(parameters).drop_vars(["chain", "draw", "brk"], errors="ignore")
-        theta: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
-        log_x, y = (xr.DataArray(v, dims="obs_id") for v in (self.curve.log_x, self.curve.y))
-        known = self.curve.y_se
-        log_se = None if known is None else xr.DataArray(known, dims="obs_id") / y
-        log_density = self.noise.log_density(
-            y, self.law.log_mu(log_x, theta), self.noise.scale(theta, log_se)
+    def log_likelihood(self, posterior: xr.Dataset) -> xr.DataArray:
+        """Return the log density of each y given the parameters and all other points.
+
+        Parameters
+        ----------
+        posterior : xarray.Dataset
+            Draws of the parameters, dimensions (chain, draw).
+
+        Returns
+        -------
+        DataArray, dimensions (chain, draw, obs_id)
+            With independent noise the density of the point alone. With `Correlated` noise the
+            others of its run say where it is expected: that is what leaving one out needs
+            (Buerkner, Gabry and Vehtari, Computational Statistics 36, 2021), and their sum is
+            not the joint log density.
+        """
+        theta = flattened(posterior)
+        log_mu, points = self.points(theta)
+        location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
+        for members in self.runs().values():
+            location[:, members], scale[:, members] = self.noise.given_others(
+                {name: theta[name].values for name in self.noise.parameters},
+                points.of(members),
+            )
+        nu = theta["nu"].values[:, None] if "nu" in self.noise.parameters else None
+        density = log_density(self.curve.y, log_mu + location, scale, nu)
+        shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(self.curve))
+        labels = {name: posterior[name] for name in ("chain", "draw")}
+        return xr.DataArray(density.reshape(shape), labels, dims=("chain", "draw", "obs_id"))
+
+    def points(self, theta: Mapping[str, xr.DataArray]) -> tuple[NDArray[np.float64], Points]:
+        """Return log mu at each point, shape (sample, n_points), and the points about it."""
+        curve = self.curve
+        log_x = xr.DataArray(curve.log_x, dims="obs_id")
+        log_mu = self.law.log_mu(log_x, theta)
+        log_se = None
+        if curve.y_se is not None:
+            log_se = xr.DataArray(curve.y_se / curve.y, dims="obs_id")
+        scale = self.noise.scale(theta, log_se, place=self.scale.place(log_x))
+        log_mu, scale = (
+            each.transpose("sample", "obs_id").values for each in xr.broadcast(log_mu, scale)
         )
-        return log_density.transpose("chain", "draw", "obs_id")
+        return log_mu, Points(curve.log_x, curve.log_y - log_mu, scale)
+
+    def runs(self) -> dict[str | int | None, NDArray[np.int64]]:
+        """Return which points belong to each run; without labels all are of one, `None`."""
+        index = self.curve.run_index
+        if index is None:
+            return {None: np.arange(len(self.curve))}
+        return {label: np.flatnonzero(index == i) for i, label in enumerate(self.curve.runs)}
 
     def modes(self, values: Draws, log_density: NDArray[np.float64]) -> xr.Dataset:
         """Return the parameters at the modes, dimension ``mode``, with their log density."""
@@ -118,18 +156,21 @@ class Problem:
         self, values: Draws, parameters: Draws, stats: Draws, modes: xr.Dataset
     ) -> xr.DataTree:
         """Return everything as a tree that ArviZ understands."""
-        constant = {"x": xr.DataArray(self.curve.x, dims="obs_id")}
+        posterior = self._dataset(parameters)
+        x = xr.DataArray(self.curve.x, dims="obs_id")
+        y = xr.DataArray(self.curve.y, dims="obs_id")
+        constant = {"x": x}
         if self.curve.y_se is not None:
             constant["y_se"] = xr.DataArray(self.curve.y_se, dims="obs_id")
         if self.curve.run is not None:
             constant["run"] = xr.DataArray(np.asarray(self.curve.run.tolist()), dims="obs_id")
         points = {"obs_id": np.arange(len(self.curve))}
         groups = {
-            "posterior": self._dataset(parameters),
+            "posterior": posterior,
             "coordinates": self._dataset(values),
             "sample_stats": self._dataset(stats),
-            "log_likelihood": xr.Dataset({"y": self.log_likelihood(parameters)}, coords=points),
-            "observed_data": xr.Dataset({"y": ("obs_id", self.curve.y)}, coords=points),
+            "log_likelihood": xr.Dataset({"y": self.log_likelihood(posterior)}, coords=points),
+            "observed_data": xr.Dataset({"y": y}, coords=points),
             "constant_data": xr.Dataset(constant, coords=points),
             "modes": modes,
         }
@@ -146,3 +187,10 @@ class Problem:
         return xr.Dataset(
             {name: (dims[: array.ndim], array) for name, array in arrays.items()}, coords=coords
         )
+
+
+def flattened(posterior: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return draws by name, with chains and draws in one dimension, ``sample``."""
+    stacked = posterior.stack(sample=("chain", "draw"), create_index=False)
+    stacked = stacked.drop_vars(["chain", "draw"], errors="ignore")
+    return {str(name): draws for name, draws in stacked.data_vars.items()}

@@ -3,6 +3,10 @@
 ``curve`` is the law's mean function, uncertain because its parameters are; ``y`` is a new
 observation, which scatters about it. A band of the first says where the curve is, a band of
 the second where a point will be. The two are kept apart everywhere.
+
+Where log y is expected in each draw, and how far it scatters about that, stands beside them, for
+every noise model alike: with independent noise the curve itself and the scale of the noise, with
+`Correlated` noise what the points of the run say of the next ones.
 """
 
 from __future__ import annotations
@@ -17,15 +21,25 @@ from scipy.special import logsumexp
 from bayes_bnsl import storage
 from bayes_bnsl.columns import Fault, checked_numbers, refuse
 from bayes_bnsl.comparison import Comparison
+from bayes_bnsl.draws import Problem, flattened
+from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.mixture import is_mixed, mix, parts
+from bayes_bnsl.noise import Correlated, log_density
 from bayes_bnsl.result import Fit
 
 __all__ = ["forecast", "interval", "log_score"]
 
-LARGEST_LOG = float(np.log(np.finfo(float).max))
+SMALLEST_LOG, LARGEST_LOG = np.log([np.finfo(float).tiny, np.finfo(float).max])
 
 
-def forecast(fit: Fit | Comparison, x: ArrayLike, *, seed: int | None = None) -> xr.Dataset:
+def forecast(
+    fit: Fit | Comparison,
+    x: ArrayLike,
+    *,
+    run: str | int | None = None,
+    y_se: ArrayLike | None = None,
+    seed: int | None = None,
+) -> xr.Dataset:
     """Draw the curve and new observations at any x.
 
     Parameters
@@ -34,24 +48,33 @@ def forecast(fit: Fit | Comparison, x: ArrayLike, *, seed: int | None = None) ->
         The fitted law; or several of them, whose forecasts are mixed by their weights.
     x : array_like, shape (n,)
         Where to forecast: positive, in any order, inside the data or beyond.
+    run : str or int, optional
+        The run that the new observations continue, which matters if its residuals are
+        `Correlated`. By default they continue the run there is; if there are several, they are
+        those of a new one.
+    y_se : array_like, shape () or (n,), optional
+        Known standard error of the new observations, in the units of y, added to the noise in
+        quadrature.
     seed : int, optional
         Makes the draws of ``y`` repeatable; ``curve`` needs none.
 
     Returns
     -------
     xarray.Dataset
-        ``curve`` and ``y`` over (sample, x) in the units of the user's y (of the reported
-        quantity for a curve made by `Curve.from_accuracy`), ``scale``: the standard deviation
-        of log y of each sample; coordinate ``decades_beyond``: how far beyond the data each x
-        lies, in factors of ten. Of a Comparison there are as many draws of each law as its weight
-        says; coordinates ``law``: over ``sample``, whose draw it is; ``share``: over
-        ``candidate``, the weight of each law.
+        Over (sample, x): ``curve``, the law, and ``y``, new observations, drawn jointly for
+        each sample, both in the units of the user's y (of the reported quantity for a curve
+        made by `Curve.from_accuracy`). What is known of log y in each sample: ``location``,
+        ``scale`` (over sample alone if it is the same at all x), and with `StudentT` noise
+        ``nu``. Coordinate ``decades_beyond``: how far beyond the data each x lies, in factors of
+        ten. Of a Comparison there are as many draws of each law as its weight says; coordinates
+        ``law``: over ``sample``, whose draw it is; ``share``: over ``candidate``, the weight of
+        each law.
 
     Raises
     ------
     TypeError, ValueError
-        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, or no law
-        of a Comparison has any weight.
+        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, `y_se` is
+        negative, there is no such run, or no law of a Comparison has any weight.
 
     Examples
     --------
@@ -65,30 +88,70 @@ def forecast(fit: Fit | Comparison, x: ArrayLike, *, seed: int | None = None) ->
     True
     """
     if isinstance(fit, Comparison):
-        return _averaged(fit, x, seed)
+        return _averaged(fit, x, seed, run=run, y_se=y_se)
     if not isinstance(fit, Fit):
         raise TypeError(
             f"fit must be the result of bayes_bnsl.fit or bayes_bnsl.compare; got {fit!r}."
         )
     at = checked_numbers(_listed(x), "x")
-    curve = fit.curve
-    posterior = fit.posterior.stack(sample=("chain", "draw"), create_index=False)
-    theta = {str(name): draws for name, draws in posterior.data_vars.items()}
-    log_mu = fit.law.log_mu(xr.DataArray(np.log(at), dims="x"), theta)
-    log_mu = log_mu.transpose("sample", "x")
-    scale = fit.noise.scale(theta).drop_vars(["chain", "draw"], errors="ignore")
-    generator = np.random.default_rng(seed)
-    log_y = log_mu.copy(data=fit.noise.draw(generator, log_mu.values, scale.values[:, None]))
-    beyond = np.log10(at) - np.log10(curve.x[-1])
+    curve, noise = fit.curve, fit.noise
+    problem = Problem(curve, fit.law, noise, fit.priors, fit.scale)
+    theta = flattened(fit.posterior)
+    log_x = xr.DataArray(np.log(at), dims="x")
+    log_mu = fit.law.log_mu(log_x, theta).transpose("sample", "x")
+    log_se = None if y_se is None else _checked_errors(y_se, at) / np.exp(log_mu)
+    scale = noise.scale(theta, log_se, place=fit.scale.place(log_x))
+    members = _members(problem, run)
+    seen = None if members is None else problem.points(theta)[1].of(members)
+    location, total, residual = noise.ahead(
+        {name: theta[name].values for name in noise.parameters},
+        log_x.values,
+        xr.broadcast(scale, log_mu)[0].transpose("sample", "x").values,
+        seen,
+        np.random.default_rng(seed),
+    )
+    if isinstance(noise, Correlated):
+        scale = log_mu.copy(data=total)
     draws = {
-        name: curve.to_reported(np.exp(np.minimum(logged, LARGEST_LOG)))
-        for name, logged in (("curve", log_mu), ("y", log_y))
+        name: curve.to_reported(np.exp(np.clip(logged, SMALLEST_LOG, LARGEST_LOG)))
+        for name, logged in (("curve", log_mu), ("y", log_mu + residual))
     }
+    draws |= {"location": log_mu + location, "scale": scale}
+    if "nu" in noise.parameters:
+        draws["nu"] = theta["nu"]
+    beyond = np.log10(at) - np.log10(curve.x[-1])
     return xr.Dataset(
-        draws | {"scale": scale},
+        draws,
         coords={"x": at, "decades_beyond": ("x", np.maximum(beyond, 0.0))},
         attrs=storage.forecast_record(fit),
     )
+
+
+def _checked_errors(y_se: ArrayLike, at: Any) -> xr.DataArray:
+    errors = checked_numbers(_listed(y_se), "y_se", sign="non-negative")
+    if len(errors) not in (1, len(at)):
+        raise ValueError(
+            f"y_se must be one number, or one for each of the {len(at)} x; got {len(errors)}."
+        )
+    return xr.DataArray(np.broadcast_to(errors, at.shape), dims="x")
+
+
+def _members(problem: Problem, run: str | int | None) -> Any:
+    """Return which points are of the run that goes on; none if it is a new one."""
+    runs = problem.runs()
+    if run is None:
+        return next(iter(runs.values())) if len(runs) == 1 else None
+    if run not in runs:
+        labels = problem.curve.runs
+        raise ValueError(
+            f"The curve {problem.curve.name!r} has no run {run!r}. "
+            + (
+                did_you_mean(run, labels)
+                if labels
+                else "Its points have no run labels: leave out run=."
+            )
+        )
+    return runs[run]
 
 
 def interval(forecast: xr.Dataset, *, prob: float = 0.9) -> xr.Dataset:
@@ -145,6 +208,11 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
             log_score(part, y) + np.log(part.sizes["sample"] / n_draws) for part in parts(forecast)
         ]
         return xr.zeros_like(scores[0]) + logsumexp(scores, axis=0)
+    if not {"location", "scale"} <= set(forecast):
+        raise ValueError(
+            "This Dataset is no forecast: it has no location and scale of log y. Pass what "
+            "bayes_bnsl.forecast returned."
+        )
     ceiling = forecast.attrs.get("ceiling")
     values = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")
     if values.shape != forecast["x"].shape:
@@ -155,13 +223,8 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     if ceiling is not None:
         fault = Fault(values >= ceiling, "not", "An error of zero has no logarithm")
         refuse([fault], "y", f"numbers below ceiling={ceiling:g}", values)
-    observed = xr.DataArray(values, dims="x")
-    mean: Any = forecast["curve"]
-    if ceiling is not None:
-        # far beyond the data an accuracy is its ceiling to the last digit
-        observed, mean = ceiling - observed, np.maximum(ceiling - mean, np.finfo(float).tiny)
-    noise = storage.noise_of(forecast)
-    density = noise.log_density(observed, np.log(mean), forecast["scale"])
+    observed = xr.DataArray(values if ceiling is None else ceiling - values, dims="x")
+    density = log_density(observed, forecast["location"], forecast["scale"], forecast.get("nu"))
     return xr.apply_ufunc(
         lambda values: logsumexp(values, axis=-1) - np.log(values.shape[-1]),
         density,
@@ -169,14 +232,16 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ).rename("log_score")
 
 
-def _averaged(comparison: Comparison, x: ArrayLike, seed: int | None) -> xr.Dataset:
+def _averaged(
+    comparison: Comparison, x: ArrayLike, seed: int | None, **settings: Any
+) -> xr.Dataset:
     """Mix the forecasts of the laws that have weight."""
     weights = {str(label): float(weight) for label, weight in comparison.weights.items()}
     if not any(weights.values()):
         raise ValueError(f"No law has weight. {comparison}")
     seeds = np.random.SeedSequence(seed).generate_state(len(weights))
     forecasts = {
-        label: forecast(comparison.fits[label], x, seed=int(each))
+        label: forecast(comparison.fits[label], x, seed=int(each), **settings)
         for (label, weight), each in zip(weights.items(), seeds, strict=True)
         if weight > 0
     }

@@ -20,12 +20,11 @@ from scipy.special import logsumexp
 
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import (
+    has_independent_points,
     joint_log_density,
     log_evidence_ratio,
-    log_predictive,
+    log_likelihood,
     log_prior,
-    points_are_independent,
-    problem_of,
 )
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.errors import NotConvergedWarning, did_you_mean
@@ -112,7 +111,7 @@ def leave_one_out(
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
     labels, group = groups(fit.curve, leave_out)
-    independent = points_are_independent(fit)
+    independent = has_independent_points(fit)
     if not independent and len(labels) < len(fit.curve):
         raise ValueError(
             f"With {fit.noise.name} noise the points of a group depend on one another, so they "
@@ -135,7 +134,7 @@ def leave_one_out(
     elpd, pareto_k = smoothed.elpd_i.values.copy(), smoothed.pareto_k.values.copy()
     if repair:
         for left in np.flatnonzero(~(pareto_k <= smoothed.good_k)):
-            method[left], refitted = _refit(fit, group == left, int(left), independent, settings)
+            method[left], refitted = _refit(fit, group == left, int(left), settings)
             if refitted is not None:
                 elpd[left], pareto_k[left] = refitted, np.nan
     lpd = logsumexp(tree["log_likelihood"]["y"], axis=(0, 1)) - np.log(n_draws)
@@ -187,7 +186,6 @@ def _densities(
 
     Draws are moved in the coordinates of the sampler, where the posterior is closest to normal.
     """
-    problem = problem_of(fit)
     coordinates = fit.data["coordinates"].to_dataset().data_vars
     draws = {str(name): values.values for name, values in coordinates.items()}
     shapes = {name: values.shape[2:] for name, values in draws.items()}
@@ -208,9 +206,7 @@ def _densities(
                 array.reshape(*array.shape[:2], -1).sum(axis=-1)
                 for array in log_prior(fit, values).values()
             )
-            likelihood = problem.log_likelihood(problem.parameters(values)).values
-            likelihood = np.where(np.isfinite(likelihood), likelihood, -1e300)  # impossible there
-            last.update(at=position, prior=prior, likelihood=likelihood)
+            last.update(at=position, prior=prior, likelihood=log_likelihood(fit, values))
         return last["prior"], last["likelihood"]
 
     def log_density(position: xr.DataArray) -> xr.DataArray:
@@ -229,7 +225,7 @@ def _densities(
 
 
 def _refit(
-    fit: Fit, left: NDArray[np.bool_], number: int, independent: bool, settings: dict[str, Any]
+    fit: Fit, left: NDArray[np.bool_], number: int, settings: dict[str, Any]
 ) -> tuple[str, float | None]:
     """Fit the law without some points, with the priors of the whole curve, and foresee them."""
     kept = fit.curve.take(~left)
@@ -244,11 +240,9 @@ def _refit(
         seed=(fit.seed + 7919 * (number + 1)) % 2**32,
         **settings,
     )
-    points = fit.curve.take(left)
-    if independent:
-        elpd = log_evidence_ratio(joint_log_density(again, points), joint_log_density(fit, points))
-    else:
-        elpd = log_predictive(again, points, independent=False)
+    # with `Correlated` noise: of the left-out point, given all others and the parameters
+    given = fit.data["log_likelihood"].to_dataset()["y"].values[..., left].sum(axis=-1)
+    elpd = log_evidence_ratio(joint_log_density(again, fit.curve.take(left)), given.ravel())
     return (REFIT if again.status.ok else NOT_CONVERGED), elpd
 
 

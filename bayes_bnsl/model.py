@@ -21,8 +21,9 @@ from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTran
 from bayes_bnsl import priors as defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.kalman import given_earlier
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import Correlated, LogNormal, Noise, StudentT
 from bayes_bnsl.priors import Prior, Scale
 
 __all__ = ["build_model"]
@@ -48,8 +49,8 @@ def build_model(
         How y scatters about the curve.
     priors : mapping of str to Prior or float, optional
         Priors that replace the default of a parameter, by its name in the law's formula or
-        ``sigma``. A number fixes the parameter; for parameters of breaks a sequence gives
-        one number a break.
+        among the parameters of the noise, such as ``sigma``. A number fixes the parameter; for
+        parameters of breaks a sequence gives one number a break.
     scale : Scale, default Scale.of(curve)
         What the default priors take from a curve. Give that of the whole curve when you fit a
         part of it and mean the same priors.
@@ -82,7 +83,7 @@ def build_model(
     """
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)
-    data = model_data(curve, law, priors, scale or Scale.of(curve))
+    data = model_data(curve, law, noise, priors, scale or Scale.of(curve))
     coords = {"brk": np.arange(1, law.n_breaks + 1)} if law.n_breaks else None
     with pm.Model(coords=coords, check_bounds=False) as model:
         constant = {
@@ -97,10 +98,13 @@ def build_model(
 
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
         theta = defaults.parameters(law, of_curve, given, coordinate, pt)
-        log_mu = law.log_mu(pt.log(constant["x"]), theta, pt)
+        log_x = pt.log(constant["x"])
+        log_mu = law.log_mu(log_x, theta, pt)
         residual = _residual_level(pt.log(constant["y_observed"]) - log_mu, of_curve)
 
-        def recentred(name: str) -> Any:
+        def of_residuals(name: str) -> Any:
+            if name != "sigma":
+                return coordinate(name)
             return pm.CustomDist(
                 f"z_{name}",
                 residual,
@@ -109,16 +113,49 @@ def build_model(
                 transform=Recentred(),
             )
 
-        theta |= defaults.noise_parameters(noise, of_curve, of_noise, recentred, pt)
+        theta |= defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
         _name_parameters(law, noise, theta, model)
-        pm.LogNormal(
-            "y",
-            mu=log_mu,
-            sigma=noise.scale(theta, constant.get("log_se"), pt),
-            observed=constant["y_observed"],
-            dims="obs_id",
-        )
+        place = of_curve.place(log_x, pt)
+        scatter = noise.scale(theta, constant.get("log_se"), pt, place=place)
+        observed = {"observed": constant["y_observed"], "dims": "obs_id"}
+        if isinstance(noise, Correlated):
+            variance = scatter**2 + pt.zeros_like(log_mu)
+            of_process = (theta["tau"], theta["ell"], log_x, constant["run"])
+            pm.CustomDist(
+                "y", log_mu, variance, *of_process,
+                logp=_correlated_logp, dist=_correlated,
+                signature="(n),(n),(),(),(n),(n)->(n)", **observed,
+            )  # fmt: skip
+        elif isinstance(noise, StudentT):
+            pm.CustomDist("y", log_mu, scatter, theta["nu"], dist=_log_student, **observed)
+        else:
+            pm.LogNormal("y", mu=log_mu, sigma=scatter, **observed)
     return model
+
+
+def _log_student(log_mu: Any, scatter: Any, nu: Any, size: Any) -> Any:
+    """Return y whose logarithm has a Student-t distribution."""
+    return pt.exp(pm.StudentT.dist(nu=nu, mu=log_mu, sigma=scatter, size=size))
+
+
+def _correlated(
+    log_mu: Any, variance: Any, tau: Any, ell: Any, log_x: Any, run: Any, size: Any
+) -> Any:
+    """Return y whose residuals are an Ornstein-Uhlenbeck process a run, and noise."""
+    distance = pt.abs(log_x[:, None] - log_x[None, :])
+    together = pt.eq(run[:, None], run[None, :])
+    covariance = together * tau**2 * pt.exp(-distance / ell) + pt.diag(variance)
+    return pt.exp(pm.MvNormal.dist(mu=log_mu, cov=covariance, size=size))
+
+
+def _correlated_logp(
+    y: Any, log_mu: Any, variance: Any, tau: Any, ell: Any, log_x: Any, run: Any
+) -> Any:
+    """Return the joint log density of y: each point given the earlier ones of its run."""
+    residual = pt.log(y) - log_mu
+    mean, spread = given_earlier(residual, variance, tau, ell, log_x, run)
+    points = pm.logp(pm.LogNormal.dist(log_mu + mean, pt.sqrt(spread + variance)), y)
+    return pt.sum(points)
 
 
 def _residual_level(residuals: Any, scale: Scale) -> Any:
@@ -179,11 +216,15 @@ def _name_parameters(law: Law, noise: Noise, theta: dict[str, Any], model: pm.Mo
             pm.Deterministic(name, pt.stack(value) if isinstance(value, list) else value, dims=dims)
 
 
-def model_data(curve: Curve, law: Law, priors: Priors, scale: Scale) -> dict[str, Any]:
+def model_data(
+    curve: Curve, law: Law, noise: Noise, priors: Priors, scale: Scale
+) -> dict[str, Any]:
     """Return all that changes from curve to curve: the values of the model's ``pm.Data``."""
     data: dict[str, Any] = {"x": curve.x, "y_observed": curve.y}
     if curve.y_se is not None:
         data["log_se"] = curve.y_se / curve.y
+    if isinstance(noise, Correlated):
+        data["run"] = np.zeros(len(curve), int) if curve.run is None else curve.run_index
     data["scale"] = np.array(scale)
     for name, prior in priors.items():
         numbers = prior.constants() if isinstance(prior, Prior) else {"value": prior}

@@ -26,12 +26,12 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M3, M4
 from bayes_bnsl.logs import each_break, log_of, sigmoid
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import Correlated, Noise, StudentT
 
 __all__ = ["Prior", "Scale"]
 
 NOISE_SHARE = 0.02
-"""Prior median of sigma as a share of the range of log y."""
+"""Prior median of the size of residuals as a share of the range of log y."""
 
 
 @dataclass(frozen=True, init=False)
@@ -173,6 +173,24 @@ class Scale(NamedTuple):
             max(np.ptp(log_y), 0.01),
             1 / (len(np.unique(log_x)) - 1),
         )
+
+    def place(self, log_x: Any, xp: Any = np) -> Any:
+        """Return where points lie: 0 at the first x and before, 1 at the last one and beyond.
+
+        Parameters
+        ----------
+        log_x : array_like
+            Logarithm of x.
+        xp : module, default numpy
+            ``numpy`` (also for xarray) or ``pytensor.tensor``.
+
+        Returns
+        -------
+        array_like
+            Places, linear in log x in between.
+        """
+        log_range = self.log_x_last - self.log_x_first
+        return xp.clip((log_x - self.log_x_first) / log_range, 0.0, 1.0)
 
 
 def parameters(
@@ -322,6 +340,40 @@ def noise_parameters(
 ) -> dict[str, Any]:
     """Build the parameters of the noise, as `parameters` does those of the law."""
     theta = {name: given[name] for name in noise.parameters if name in given}
-    if "sigma" not in theta:
-        theta["sigma"] = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
+    if isinstance(noise, StudentT) and "nu" not in theta:
+        theta["nu"] = xp.exp(np.log(8) + 0.8 * coordinate("nu"))
+    if isinstance(noise, Correlated) and "ell" not in theta:
+        log_range = scale.log_x_last - scale.log_x_first
+        theta["ell"] = log_range * (0.1 * xp.exp(coordinate("ell")) + 0.25 * scale.gap)
+    sigma_free = not any(name in theta for name in noise.scales)
+    tau_free = isinstance(noise, Correlated) and "tau" not in theta
+    level: Any = None
+    if sigma_free or tau_free:
+        level = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
+    if sigma_free and tau_free:  # the level is that of both together, the data know it best
+        odds = 1.7 * coordinate("tau")
+        theta["tau"] = level * xp.sqrt(sigmoid(odds, xp))
+        level = level * xp.sqrt(sigmoid(-odds, xp))
+    elif tau_free:
+        theta["tau"] = level
+    if noise.changing:
+        _add_ends_of_sigma(noise, theta, level, coordinate, xp)
+    elif sigma_free:
+        theta["sigma"] = level
     return theta
+
+
+def _add_ends_of_sigma(
+    noise: Noise, theta: dict[str, Any], level: Any, coordinate: Any, xp: Any
+) -> None:
+    """Set sigma at the first and at the last x, as far as they are not given."""
+    first, last = noise.scales
+    if first in theta and last in theta:
+        return
+    change = xp.exp(coordinate("change"))
+    if last in theta:
+        theta[first] = theta[last] / change
+    elif first in theta:
+        theta[last] = theta[first] * change
+    else:
+        theta[first], theta[last] = level / xp.sqrt(change), level * xp.sqrt(change)

@@ -131,7 +131,7 @@ def fit(
 
     compiled = nuts.compile_law(curve, law, noise, priors)
     began = time.perf_counter()
-    data = models.model_data(curve, law, priors, scale)
+    data = models.model_data(curve, law, noise, priors, scale)
     modes = find_modes(compiled.log_density(data), compiled.draw_prior(generator, N_STARTS))
     positions = _dispersed(modes, chains, generator)
     settings = nuts.Settings(draws, tune, target_accept)

@@ -125,14 +125,3 @@ def forecast_record(fit: Any) -> dict[str, Any]:
         "status": str(fit.status),
     }
     return record if curve.ceiling is None else record | {"ceiling": curve.ceiling}
-
-
-def noise_of(forecast: xr.Dataset) -> noise.Noise:
-    """Return the noise model of a forecast."""
-    try:
-        return value_from(json.loads(forecast.attrs["noise"]))
-    except KeyError:
-        raise ValueError(
-            "This Dataset is no forecast: its attributes do not name a noise model. Pass what "
-            "bayes_bnsl.forecast returned; some xarray operations drop attributes."
-        ) from None

@@ -6,12 +6,27 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
-from scipy.stats import lognorm, norm
+from scipy.stats import kstest, lognorm, multivariate_normal, norm
+from scipy.stats import t as student_t
 
-from bayes_bnsl import BNSL, M1, M2, M3, M4, Curve, Custom, LogNormal, Prior, build_model
+from bayes_bnsl import (
+    BNSL,
+    M1,
+    M2,
+    M3,
+    M4,
+    Correlated,
+    Curve,
+    Custom,
+    LogNormal,
+    Prior,
+    StudentT,
+    build_model,
+)  # fmt: skip
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import check_arguments
 from bayes_bnsl.draws import Problem
+from bayes_bnsl.noise import log_density
 from bayes_bnsl.priors import Scale
 from problems import NAMED, PROBLEMS, simulated
 
@@ -219,9 +234,7 @@ class TestLikelihood:
             (ours,) = log_likelihood(as_sampled(model, point))
             log_mu = law.log_mu(curve.log_x, here)
             assert ours.shape == curve.y.shape
-            np.testing.assert_allclose(
-                ours, LogNormal().log_density(curve.y, log_mu, here["sigma"]), rtol=1e-9
-            )
+            np.testing.assert_allclose(ours, log_density(curve.y, log_mu, here["sigma"]), rtol=1e-9)
             if np.all(np.abs(log_mu) < 700):
                 by_scipy = lognorm.logpdf(curve.y, s=here["sigma"], scale=np.exp(log_mu))
                 np.testing.assert_allclose(ours, by_scipy, rtol=1e-9)
@@ -235,6 +248,120 @@ class TestLikelihood:
         slope = (curve.log_y[-1] - curve.log_y[0]) / (curve.log_x[-1] - curve.log_x[0])
         mu = curve.y[0] * (curve.x / curve.x[0]) ** slope
         np.testing.assert_allclose(ours, lognorm.logpdf(curve.y, s=0.05**0.5, scale=mu))
+
+
+NOISES = [
+    (StudentT(), {}),
+    (Correlated(), {}),
+    (LogNormal(changing=True), {}),
+    (Correlated(changing=True), {}),
+    (StudentT(), {"nu": np.array(4.0), "sigma": Prior("HalfNormal", sigma=0.1)}),
+    (Correlated(), {"tau": Prior("HalfNormal", sigma=0.1)}),
+    (Correlated(), {"sigma": np.array(0.1), "ell": Prior("LogNormal", mu=0, sigma=1)}),
+    (LogNormal(changing=True), {"sigma_first": np.array(0.1)}),
+    (Correlated(changing=True), {"sigma_last": np.array(0.1)}),
+    (Correlated(changing=True), {"sigma_first": np.array(0.1), "sigma_last": np.array(0.2)}),
+]
+each_noise = pytest.mark.parametrize(
+    ("noise", "priors"), NOISES, ids=[f"{noise.name}: {priors}" for noise, priors in NOISES]
+)
+
+
+def in_runs():
+    """Return points of three runs that share their x, with standard errors."""
+    points = simulated("M1")
+    x, y = np.tile(points.x, 3), np.concatenate([points.y * level for level in (1, 0.9, 1.1)])
+    return Curve(x, y, y_se=0.1 * y, run=np.repeat(["one", "two", "three"], len(points)))
+
+
+class TestNoise:
+    """Noise models other than the default, on a power law of known parameters."""
+
+    LINE = {"a": np.array(5.0), "b": np.array(-0.35)}  # noqa: RUF012
+
+    def density(self, curve, noise, priors):
+        """Return the model, one draw of its free variables, and the log density of y there."""
+        model = build_model(curve, M1(), noise=noise, priors=self.LINE | priors)
+        free = draw_free(model, 2)
+        point = {name: value[0, 0] for name, value in free.items()}
+        log_density = model.compile_logp(vars=model.observed_RVs, **QUICK)
+        problem = Problem(curve, M1(), noise, self.LINE | priors, Scale.of(curve))
+        theta = {name: value[0, 0] for name, value in problem.parameters(free).items()}
+        return model, theta, log_density(as_sampled(model, point))
+
+    @each_noise
+    def test_numpy_and_pytensor_agree(self, noise, priors):
+        curve = simulated("M1")
+        model = build_model(curve, M1(), noise=noise, priors=self.LINE | priors)
+        free = draw_free(model, 3)
+        problem = Problem(curve, M1(), noise, self.LINE | priors, Scale.of(curve))
+        ours = problem.parameters(free)
+        named = [model[name] for name in noise.parameters if name not in free]
+        by_model = pytensor.function(model.free_RVs, named, on_unused_input="ignore", **QUICK)
+        for i in range(3):
+            theirs = by_model(*(free[rv.name][0, i] for rv in model.free_RVs))
+            for variable, value in zip(named, theirs, strict=True):
+                assert ours[variable.name][0, i] == pytest.approx(value, rel=1e-10)
+                assert value > 0
+
+    @pytest.mark.parametrize("curve", [simulated("M1"), in_runs()], ids=["one run", "three runs"])
+    @pytest.mark.parametrize("changing", [False, True])
+    def test_correlated_density_is_that_of_a_dense_matrix(self, curve, changing):
+        _, theta, ours = self.density(curve, Correlated(changing=changing), {})
+        u = curve.log_x
+        ends = [theta.get(f"sigma_{end}", theta.get("sigma")) for end in ("first", "last")]
+        sigma = np.exp(np.interp(u, u[[0, -1]], np.log(ends)))
+        covariance = theta["tau"] ** 2 * np.exp(-np.abs(u[:, None] - u[None, :]) / theta["ell"])
+        if curve.run is not None:
+            covariance *= curve.run[:, None] == curve.run[None, :]
+        log_se = 0 if curve.y_se is None else curve.y_se / curve.y
+        covariance += np.diag(sigma**2 + log_se**2 * np.ones(len(u)))
+        expected = multivariate_normal(np.log(5) - 0.35 * u, covariance).logpdf(curve.log_y)
+        assert ours == pytest.approx(expected - curve.log_y.sum(), rel=1e-9)
+
+    @pytest.mark.parametrize("curve", [simulated("M1"), in_runs()], ids=["one run", "three runs"])
+    def test_student_density_is_that_of_scipy(self, curve):
+        _, theta, ours = self.density(curve, StudentT(), {})
+        log_se = 0 if curve.y_se is None else curve.y_se / curve.y
+        law = student_t(
+            theta["nu"],
+            loc=np.log(5) - 0.35 * curve.log_x,
+            scale=np.hypot(theta["sigma"], log_se),
+        )
+        assert ours == pytest.approx(np.sum(law.logpdf(curve.log_y) - curve.log_y), rel=1e-9)
+
+    def test_correlated_prior_predicts_what_its_density_says(self):
+        """The whitened residuals of prior draws are standard normal."""
+        curve = in_runs()
+        fixed = {name: np.array(value) for name, value in
+                 {"sigma": 0.2, "tau": 0.5, "ell": 2.0, "a": 5.0}.items()}  # fmt: skip
+        priors = fixed | {"b": Prior("Normal", mu=-0.35, sigma=1e-6)}
+        predicted = draw_prior(build_model(curve, M1(), noise=Correlated(), priors=priors), 200)
+        log_y = np.log(predicted.prior_predictive["y"].values[0])
+        u = curve.log_x
+        covariance = 0.25 * np.exp(-np.abs(u[:, None] - u[None, :]) / 2)
+        covariance = covariance * (curve.run[:, None] == curve.run[None, :]) + 0.05 * np.eye(len(u))
+        white = np.linalg.solve(np.linalg.cholesky(covariance), (log_y - np.log(5) + 0.35 * u).T)
+        assert kstest(white.ravel(), norm.cdf).pvalue > 1e-3
+
+    def test_student_prior_has_its_tails(self):
+        priors = self.LINE | {
+            "nu": np.array(2.0),
+            "sigma": Prior("Uniform", lower=0.1, upper=0.1001),
+        }
+        curve = simulated("M1")
+        predicted = draw_prior(build_model(curve, M1(), noise=StudentT(), priors=priors), 200)
+        log_y = np.log(predicted.prior_predictive["y"].values[0])
+        residual = (log_y - np.log(5) + 0.35 * curve.log_x) / 0.1
+        assert kstest(residual.ravel(), student_t(2).cdf).pvalue > 1e-3
+
+    @pytest.mark.parametrize("curve", [simulated("M1"), in_runs()], ids=["one run", "three runs"])
+    def test_data_and_names_of_the_model_agree(self, curve):
+        model = build_model(curve, M1(), noise=Correlated())
+        data = models.model_data(curve, M1(), Correlated(), {}, Scale.of(curve))
+        assert {each.name for each in model.data_vars} == set(data)
+        for name in set(data) - {"y_observed"}:
+            np.testing.assert_array_equal(model[name].get_value(), data[name])
 
 
 class TestStructure:
@@ -258,6 +385,8 @@ class TestStructure:
         [
             {"law": BNSL(2)},
             {"law": M3(constant=False)},
+            {"noise": StudentT()},
+            {"noise": LogNormal(changing=True)},
             {"curve": flat_points(simulated("M1"))},
             {"priors": {"a": np.array(0.0)}},
             {"priors": {"a": Prior("HalfNormal")}},
@@ -289,7 +418,7 @@ class TestStructure:
         priors = {"c0": Prior("Normal", mu=1, sigma=2, at_least=0), "a": np.array(0.0)}
         curve = flat_points(simulated("power law to a limit"))
         model = build_model(curve, BNSL(0), priors=priors)
-        data = models.model_data(curve, BNSL(0), priors, Scale.of(curve))
+        data = models.model_data(curve, BNSL(0), LogNormal(), priors, Scale.of(curve))
         assert {each.name for each in model.data_vars} == set(data)
         for name, value in data.items():
             expected = curve.y if name == "y_observed" else value
@@ -309,6 +438,7 @@ class TestRefuses:
             ({"law": "BNSL"}, "law must be a Law; got 'BNSL'"),
             ({"noise": LogNormal}, r"noise must be a Noise; .*Did you mean LogNormal\(\)\?"),
             ({"noise": 0.1}, "noise must be a Noise; got 0.1"),
+            ({"noise": Correlated}, r"noise must be a Noise; .*Did you mean Correlated\(\)\?"),
             ({"priors": [("a", 0.0)]}, "priors must be a Mapping; got"),
             ({"priors": {"a": "low"}}, "The prior of a must be a Prior, or a number.*got 'low'"),
         ],

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from bayes_bnsl import BNSL, M1, M4, LogNormal
 from bayes_bnsl import model as models
 from bayes_bnsl.draws import Problem
+from bayes_bnsl.noise import log_density
 from bayes_bnsl.nuts import compile_law
 from bayes_bnsl.optimum import find_modes
 from bayes_bnsl.priors import Scale
@@ -74,7 +75,7 @@ class Posterior:
     def __init__(self, name, law, **settings):
         self.curve, self.law = simulated(name, **settings), law
         self.compiled = compile_law(self.curve, law, LogNormal(), {})
-        self.data = models.model_data(self.curve, law, {}, Scale.of(self.curve))
+        self.data = models.model_data(self.curve, law, LogNormal(), {}, Scale.of(self.curve))
         self.log_density = self.compiled.log_density(self.data)
 
     def starts(self, n, seed=1):
@@ -123,7 +124,7 @@ class TestLogDensity:
             assert sum(value.size for value in z.values()) == len(position)
             prior = sum(norm.logpdf(value).sum() for value in z.values())
             log_mu = law.log_mu(curve.log_x, theta)
-            likelihood = LogNormal().log_density(curve.y, log_mu, theta["sigma"]).sum()
+            likelihood = log_density(curve.y, log_mu, theta["sigma"]).sum()
             assert posterior.log_density(position)[0] == pytest.approx(prior + likelihood, rel=1e-9)
 
 

@@ -145,7 +145,7 @@ class TestCompiled:
         other = bb.Curve(other.x[:7], other.y[:7])
         used = nuts.compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
         fresh = nutpie.compile_pymc_model(bb.build_model(other, law, noise=noise, priors=priors))
-        data = models.model_data(other, law, priors, Scale.of(other))
+        data = models.model_data(other, law, bb.LogNormal(), priors, Scale.of(other))
         for position in np.random.default_rng(1).standard_normal((3, 2)):
             ours = used.log_density(data)(position)
             theirs = Compiled(fresh, used.free).log_density(data)(position)

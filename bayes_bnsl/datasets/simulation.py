@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_bnsl.columns import checked_numbers
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
+from bayes_bnsl.noise import LogNormal, Noise
 
 __all__ = ["simulate"]
 
@@ -19,25 +20,30 @@ def simulate(
     law: Law,
     theta: Mapping[str, Any],
     x: ArrayLike,
-    noise: float = 0.0,
+    noise: float | Noise = 0.0,
     seed: int | None = None,
     *,
+    run: Iterable[str | int] | None = None,
     name: str = "simulated",
 ) -> Curve:
-    """Draw a curve from a law with lognormal noise.
+    """Draw a curve from a law with noise.
 
     Parameters
     ----------
     law : Law
         The functional form.
     theta : mapping of str to float or sequence
-        Its parameters.
+        Its parameters, and those of the noise if that is given as a model.
     x : array_like, shape (n,)
         Where the points lie.
-    noise : float, default 0
-        Standard deviation of log y about the law.
+    noise : float or Noise, default 0
+        Standard deviation of log y about the law; or a model, such as `Correlated`, whose
+        parameters stand in `theta`.
     seed : int, optional
         Makes the noise repeatable.
+    run : sequence of str or of int, shape (n,), optional
+        Label of the run that each point belongs to. `Correlated` residuals hang together within
+        a run.
     name : str, default "simulated"
         What the curve is called.
 
@@ -54,19 +60,51 @@ def simulate(
 
     Examples
     --------
-    >>> from bayes_bnsl import M1
+    >>> from bayes_bnsl import Correlated, M1
     >>> simulate(M1(), {"a": 2.0, "b": -1.0}, [1.0, 10.0])
     <Curve 'simulated': 2 points, x 1 to 10, y 0.2 to 2>
+    >>> theta = {"a": 2.0, "b": -1.0, "sigma": 0.01, "tau": 0.03, "ell": 0.5}
+    >>> simulate(M1(), theta, np.geomspace(1, 100, 30), Correlated(), seed=1)
+    <Curve 'simulated': 30 points, x 1 to 100, y 0.02 to 2>
     """
     at = checked_numbers(x, "x")
-    if not noise >= 0:
-        raise ValueError(f"noise must be zero or more; got {noise!r}.")
-    missing = [key for key in law.parameters if key not in theta and f"log_{key}" not in theta]
-    if missing:
-        raise ValueError(
-            f"theta lacks {', '.join(missing)}; {law.name} has {', '.join(law.parameters)}."
-        )
+    if not isinstance(noise, Noise):
+        if not noise >= 0:
+            raise ValueError(f"noise must be zero or more; got {noise!r}.")
+        theta, noise = {**theta, "sigma": noise}, LogNormal()
+    _check_complete(law.name, law.parameters, theta)
+    _check_complete(f"{noise.name} noise", noise.parameters, theta)
+    labels = None if run is None else list(run)
     with np.errstate(invalid="ignore"):  # the curve says which points are no numbers
         log_mu = law.log_mu(np.log(at), theta)
-    scatter = noise * np.random.default_rng(seed).standard_normal(at.shape)
-    return Curve(at, np.exp(log_mu + scatter), name=name)
+    residual = _residuals(noise, theta, np.log(at), labels, np.random.default_rng(seed))
+    return Curve(at, np.exp(log_mu + residual), run=labels, name=name)
+
+
+def _check_complete(what: str, names: Iterable[str], theta: Mapping[str, Any]) -> None:
+    missing = [name for name in names if name not in theta and f"log_{name}" not in theta]
+    if missing:
+        raise ValueError(f"theta lacks {', '.join(missing)}; {what} has {', '.join(names)}.")
+
+
+def _residuals(
+    noise: Noise,
+    theta: Mapping[str, Any],
+    log_x: NDArray[np.float64],
+    labels: list[str | int] | None,
+    generator: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Draw the residuals of every run."""
+    sample = {name: np.array([theta[name]], dtype=float) for name in noise.parameters}
+    for name, (value,) in sample.items():
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be zero or more; got {theta[name]!r}.")
+    length = np.ptp(log_x) or 1.0
+    scale = noise.scale(sample, place=(log_x - log_x.min()) / length) + np.zeros((1, len(log_x)))
+    residual = np.empty(len(log_x))
+    runs = [None] * len(log_x) if labels is None else labels
+    for label in dict.fromkeys(runs):
+        of_run = np.array([other == label for other in runs])
+        _, _, drawn = noise.ahead(sample, log_x[of_run], scale[:, of_run], None, generator)
+        residual[of_run] = drawn[0]
+    return residual

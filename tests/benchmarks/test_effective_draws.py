@@ -18,6 +18,7 @@ import pytest
 from arviz_stats.base import array_stats
 
 import bayes_bnsl as bb
+from bayes_bnsl.noise import log_density
 
 THETA = {"a": 0.3, "b": 3.0, "c0": 0.15, "c": [0.4], "d": [300.0], "f": [0.3]}
 CURVES = [
@@ -70,16 +71,16 @@ def plain_emcee(curve, steps=3000):
     scale = np.array([2.0, 3.0, 1.0, 1.0, 2.0, 1.0, 2.0])
     centre = np.array([-1.0, 0.0, 0.0, 0.0, curve.log_x.mean(), -1.0, -3.0])
 
-    def log_density(z):
+    def posterior(z):
         prior = -0.5 * np.sum(((z - centre) / scale) ** 2, axis=-1)
         theta = {
             k: v[..., None] if v.ndim == 1 else v[..., None, :] for k, v in theta_of(z).items()
         }
         log_mu = bb.BNSL(1).log_mu(curve.log_x, theta)
         sigma = np.exp(z[:, -1:])
-        return prior + bb.LogNormal().log_density(curve.y, log_mu, sigma).sum(axis=-1)
+        return prior + log_density(curve.y, log_mu, sigma).sum(axis=-1)
 
-    sampler = emcee.EnsembleSampler(32, 7, log_density, vectorize=True)
+    sampler = emcee.EnsembleSampler(32, 7, posterior, vectorize=True)
     start = centre + 0.1 * np.random.default_rng(1).standard_normal((32, 7))
     began = time.perf_counter()
     sampler.run_mcmc(start, steps, progress=False)
