@@ -1,5 +1,7 @@
 """The public names, by the room that holds each."""
 
+from .checks import Checks as Checks
+from .checks import check as check
 from .comparison import Comparison as Comparison
 from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
@@ -33,6 +35,8 @@ from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit
 from .selection import compare as compare
+from .sensitivity import Sensitivity as Sensitivity
+from .sensitivity import sensitivity as sensitivity
 from .status import Status as Status
 
 __version__: str
