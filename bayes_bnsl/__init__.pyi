@@ -29,6 +29,10 @@ from .noise import StudentT as StudentT
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
+from .plots_selection import plot_breaks as plot_breaks
+from .plots_selection import plot_compare as plot_compare
+from .plots_selection import plot_khat as plot_khat
+from .plots_selection import plot_loo_pit as plot_loo_pit
 from .priors import Prior as Prior
 from .priors import Scale as Scale
 from .result import Fit as Fit
