@@ -92,7 +92,7 @@ def plot_forecast(
     ax.axvline(last, color="0.4", lw=1, ls=":")
     if log:
         ax.set(xscale="log", yscale="log")
-        _number_ticks(ax)
+        number_ticks(ax)
     _break_strip(ax, _shares(fit))
     ax.set(xlabel=curve.x_name, ylabel=curve.y_name, xlim=(grid[0] / 1.05, grid[-1] * 1.02))
     beyond = np.log10(to / last)
@@ -189,7 +189,7 @@ def plot_segments(
         ax.set(xlabel="x", ylabel="y")
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(max(low, 1e-300) if low > 0 else None, high)
-    _number_ticks(ax)
+    number_ticks(ax)
     ax.set_title(
         f"{law.name} and the {law.n_breaks + 1} power laws that it is made of",
         fontsize="medium",
@@ -239,7 +239,7 @@ def _dots(ax: Axes, curve: Curve, color: str, label: str) -> None:
     ax.plot(curve.x, curve.to_reported(curve.y), "o", ms=4, color=color, label=label, zorder=3)
 
 
-def _number_ticks(ax: Axes) -> None:
+def number_ticks(ax: Axes) -> None:
     """Write numbers on a logarithmic axis of less than two decades, where powers are too few."""
     for axis in (ax.xaxis, ax.yaxis):
         low, high = axis.get_view_interval()

@@ -14,6 +14,7 @@ from bayes_bnsl.checks import Checks
 from bayes_bnsl.comparison import SIMILAR, Comparison
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.laws import BNSL
+from bayes_bnsl.plots import number_ticks
 
 __all__ = ["plot_breaks", "plot_compare", "plot_khat", "plot_loo_pit"]
 
@@ -81,7 +82,7 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set(
-        xlim=(min(1.2 * low, -6), max(1.2 * high, 6)),
+        xlim=(min(1.2 * low, -6), max(1.2 * high, 1.5)),
         ylim=(len(table) - 0.4, -0.6),
         yticks=range(len(table)),
         yticklabels=table.index,
@@ -157,6 +158,7 @@ def plot_khat(
         these = method == kind
         ax.plot(x[these], raw[these], "X", ms=7, color=OFF, label=str(kind))
     ax.set(xscale="log", xlabel="x of the left-out point", ylabel="Pareto k")
+    number_ticks(ax)
     ax.set_ylim(min(0.0, np.min(raw) - 0.05), max(1.0, 1.08 * np.max(raw)))
     ax.set_title(name, fontsize="medium")
     ax.legend(fontsize="small", frameon=False)
@@ -211,7 +213,7 @@ def plot_loo_pit(checks: Checks, *, prob: float = 0.95, ax: Axes | None = None) 
     ax.set(xlim=(0, 1), xlabel="LOO-PIT value", ylabel="share of points below, less the value")
     p = float(checks.table["p"]["loo_pit"])
     ax.set_title(f"{checks.curve.name}: uniform with p = {p:.2f}", fontsize="medium")
-    ax.legend(fontsize="small", frameon=False)
+    ax.figure.legend(fontsize="small", frameon=False, loc="outside lower center", ncols=3)
     return ax
 
 
@@ -254,6 +256,7 @@ def plot_breaks(comparison: Comparison) -> NDArray[np.object_]:
     right.plot(curve.x, curve.to_reported(curve.y), "o", ms=3.5, color="0.45", zorder=3)
     right.set(xscale="log", yscale="log" if curve.ceiling is None else "linear")
     right.set(xlabel=curve.x_name, ylabel=curve.y_name)
+    number_ticks(right)
     grid = np.linspace(curve.log_x[0], curve.log_x[-1], 300)
     shown = [
         (fit.law.n_breaks, share, fit)
