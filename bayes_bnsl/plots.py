@@ -243,7 +243,7 @@ def number_ticks(ax: Axes) -> None:
     """Write numbers on a logarithmic axis of less than two decades, where powers are too few."""
     for axis in (ax.xaxis, ax.yaxis):
         low, high = axis.get_view_interval()
-        if low <= 0 or high / low >= 100:
+        if axis.get_scale() != "log" or low <= 0 or high / low >= 100:
             continue
         if high / low < 2:
             axis.set_major_locator(MaxNLocator(6))
