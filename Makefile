@@ -2,7 +2,7 @@
 # the package and, for the developers' targets, their tools. PYTHON=... names the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs pictures benchmark calibration convergence clean
+.PHONY: help demo test test-all check docs pictures benchmark calibration choosing convergence clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -35,6 +35,11 @@ docs: .venv/.ready-dev ## the documentation in docs/_build/; ONLINE=1 links to o
 	rm -rf docs/_build docs/generated
 	ONLINE=$(ONLINE) $(py) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+choosing: .venv/.ready ## how well laws are chosen; DATA=folder of the public benchmark, WORKERS=1
+	$(py) docs/measure_choosing.py breaks --workers $(or $(WORKERS),1)
+	@if [ -n "$(DATA)" ]; then \
+	    $(py) docs/measure_choosing.py curves --data "$(DATA)" --workers $(or $(WORKERS),1); fi
 
 pictures: .venv/.ready ## the pictures of the documentation, in docs/pictures/
 	$(py) docs/make_pictures.py

@@ -244,10 +244,29 @@ class Curve(FromTables):
                 f"curve has {counted(len(self), 'point')} and {self.x_name} from {self.x[0]:g} to "
                 f"{self.x[-1]:g}. Cut inside that range."
             )
+        return self.take(slice(n_seen)), self.take(slice(n_seen, None))
+
+    def take(self, rows: Any) -> Curve:
+        """Return a curve of some of the points, with the names and the ceiling.
+
+        Parameters
+        ----------
+        rows : slice, array of int or array of bool
+            Which points, counted from zero in the order of x.
+
+        Returns
+        -------
+        Curve
+            Those points.
+
+        Examples
+        --------
+        >>> Curve([1, 2, 4], [4.0, 3.0, 2.5]).take([0, 2]).x
+        array([1., 4.])
+        """
         columns = {field: v for field, v in vars(self).items() if isinstance(v, np.ndarray)}
-        seen: dict[str, Any] = {field: column[:n_seen] for field, column in columns.items()}
-        later: dict[str, Any] = {field: column[n_seen:] for field, column in columns.items()}
-        return replace(self, **seen), replace(self, **later)
+        taken: dict[str, Any] = {field: column[rows] for field, column in columns.items()}
+        return replace(self, **taken)
 
     def to_reported(self, y: Any) -> Any:
         """Map modelled values back to what was reported.

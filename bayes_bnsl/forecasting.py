@@ -20,8 +20,10 @@ from scipy.special import logsumexp
 
 from bayes_bnsl import storage
 from bayes_bnsl.columns import Fault, checked_numbers, refuse
+from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.errors import did_you_mean
+from bayes_bnsl.mixture import is_mixed, mix, parts
 from bayes_bnsl.noise import Correlated, log_density
 from bayes_bnsl.result import Fit
 
@@ -31,7 +33,7 @@ SMALLEST_LOG, LARGEST_LOG = np.log([np.finfo(float).tiny, np.finfo(float).max])
 
 
 def forecast(
-    fit: Fit,
+    fit: Fit | Comparison,
     x: ArrayLike,
     *,
     run: str | int | None = None,
@@ -42,8 +44,8 @@ def forecast(
 
     Parameters
     ----------
-    fit : Fit
-        The fitted law.
+    fit : Fit or Comparison
+        The fitted law; or several of them, whose forecasts are mixed by their weights.
     x : array_like, shape (n,)
         Where to forecast: positive, in any order, inside the data or beyond.
     run : str or int, optional
@@ -64,13 +66,15 @@ def forecast(
         made by `Curve.from_accuracy`). What is known of log y in each sample: ``location``,
         ``scale`` (over sample alone if it is the same at all x), and with `StudentT` noise
         ``nu``. Coordinate ``decades_beyond``: how far beyond the data each x lies, in factors of
-        ten.
+        ten. Of a Comparison there are as many draws of each law as its weight says; coordinates
+        ``law``: over ``sample``, whose draw it is; ``share``: over ``candidate``, the weight of
+        each law.
 
     Raises
     ------
     TypeError, ValueError
-        If `fit` is no Fit, an x is not a positive finite number, `y_se` is negative, or there is
-        no such run.
+        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, `y_se` is
+        negative, there is no such run, or no law of a Comparison has any weight.
 
     Examples
     --------
@@ -83,8 +87,12 @@ def forecast(
     >>> bool(interval(ahead)["curve"].sel(x=1e5, bound="lower") < 0.2 + 3 * 1e5**-0.3)
     True
     """
+    if isinstance(fit, Comparison):
+        return _averaged(fit, x, seed, run=run, y_se=y_se)
     if not isinstance(fit, Fit):
-        raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+        raise TypeError(
+            f"fit must be the result of bayes_bnsl.fit or bayes_bnsl.compare; got {fit!r}."
+        )
     at = checked_numbers(_listed(x), "x")
     curve, noise = fit.curve, fit.noise
     problem = Problem(curve, fit.law, noise, fit.priors, fit.scale)
@@ -196,6 +204,12 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ValueError
         If there is not one y for each x, or one is out of range.
     """
+    if is_mixed(forecast):
+        n_draws = forecast.sizes["sample"]
+        scores = [
+            log_score(part, y) + np.log(part.sizes["sample"] / n_draws) for part in parts(forecast)
+        ]
+        return xr.zeros_like(scores[0]) + logsumexp(scores, axis=0)
     if not {"location", "scale"} <= set(forecast) or "y_name" not in forecast.attrs:
         raise ValueError(
             "This Dataset is no forecast: it lacks location and scale of log y, or the attributes "
@@ -219,6 +233,22 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
         density,
         input_core_dims=[["sample"]],
     ).rename("log_score")
+
+
+def _averaged(
+    comparison: Comparison, x: ArrayLike, seed: int | None, **settings: Any
+) -> xr.Dataset:
+    """Mix the forecasts of the laws that have weight."""
+    weights = {str(label): float(weight) for label, weight in comparison.weights.items()}
+    if not any(weights.values()):
+        raise ValueError(f"No law has weight. {comparison}")
+    seeds = np.random.SeedSequence(seed).generate_state(len(weights))
+    forecasts = {
+        label: forecast(comparison.fits[label], x, seed=int(each), **settings)
+        for (label, weight), each in zip(weights.items(), seeds, strict=True)
+        if weight > 0
+    }
+    return mix(forecasts, weights)
 
 
 def _listed(values: Any) -> Any:

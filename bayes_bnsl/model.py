@@ -7,11 +7,13 @@ curve of any length.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
@@ -267,6 +269,29 @@ def _given(law: Law, name: str, prior: Any, constant: Mapping[str, Any]) -> Any:
     at_least = lowest if at_least is None else at_least
     at_most = highest if at_most is None else at_most
     return pm.Truncated(name, base, at_least, at_most, dims=dims)
+
+
+@lru_cache(maxsize=256)
+def log_density_of(prior: Prior, ndim: int) -> Callable[[Any], Any]:
+    """Return the log density of a prior of the user's, as a function of arrays.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior; numbers that differ by break belong to the last axis.
+    ndim : int
+        Number of axes of the arrays.
+
+    Returns
+    -------
+    callable
+        Maps values to log densities, minus infinity where the prior has no mass.
+    """
+    variable = getattr(pm, prior.distribution).dist(**dict(prior.parameters))
+    if (prior.at_least, prior.at_most) != (None, None):
+        variable = pm.Truncated.dist(variable, prior.at_least, prior.at_most)
+    value = pt.tensor("value", dtype="float64", shape=(None,) * ndim)
+    return pytensor.function([value], pm.logp(variable, value), mode="FAST_COMPILE")
 
 
 def _support(variable: Any) -> tuple[Any, Any]:

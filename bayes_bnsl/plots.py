@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import ArrayLike
 from scipy.stats import gaussian_kde
 
+from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.forecasting import forecast, interval
 from bayes_bnsl.law import Law
@@ -29,7 +30,7 @@ SEGMENTS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#
 
 
 def plot_forecast(
-    fit: Fit,
+    fit: Fit | Comparison,
     *,
     to: float | None = None,
     held_out: Curve | None = None,
@@ -46,8 +47,8 @@ def plot_forecast(
 
     Parameters
     ----------
-    fit : Fit
-        The fitted law.
+    fit : Fit or Comparison
+        The fitted law, or several whose forecasts are averaged by their weights.
     to : float, optional
         Largest x; by default the largest held-out x, or ten times the end of the data.
     held_out : Curve, optional
@@ -94,15 +95,15 @@ def plot_forecast(
     ax.axvline(last, color="0.4", lw=1, ls=":")
     if log:
         ax.set(xscale="log", yscale="log")
-        _number_ticks(ax)
-    _break_strip(ax, fit)
+        number_ticks(ax)
+    _break_strip(ax, _shares(fit))
     ax.set(xlabel=curve.x_name, ylabel=curve.y_name, xlim=(grid[0] / 1.05, grid[-1] * 1.02))
     beyond = np.log10(to / last)
     ax.set_title(
-        f"{fit.law.name} on {curve.name}: {beyond:.1f} decades beyond the data"
+        f"{ahead.attrs['law']} on {curve.name}: {beyond:.1f} decades beyond the data"
         "\nassumes no break after the last one seen"
         if beyond > 0
-        else f"{fit.law.name} on {curve.name}",
+        else f"{ahead.attrs['law']} on {curve.name}",
         fontsize="medium",
     )
     ax.legend(fontsize="small", frameon=False)
@@ -191,7 +192,7 @@ def plot_segments(
         ax.set(xlabel="x", ylabel="y")
     ax.set(xscale="log", yscale="log")
     ax.set_ylim(max(low, 1e-300) if low > 0 else None, high)
-    _number_ticks(ax)
+    number_ticks(ax)
     ax.set_title(
         f"{law.name} and the {law.n_breaks + 1} power laws that it is made of",
         fontsize="medium",
@@ -241,11 +242,11 @@ def _dots(ax: Axes, curve: Curve, color: str, label: str) -> None:
     ax.plot(curve.x, curve.to_reported(curve.y), "o", ms=4, color=color, label=label, zorder=3)
 
 
-def _number_ticks(ax: Axes) -> None:
+def number_ticks(ax: Axes) -> None:
     """Write numbers on a logarithmic axis of less than two decades, where powers are too few."""
     for axis in (ax.xaxis, ax.yaxis):
         low, high = axis.get_view_interval()
-        if low <= 0 or high / low >= 100:
+        if axis.get_scale() != "log" or low <= 0 or high / low >= 100:
             continue
         if high / low < 2:
             axis.set_major_locator(MaxNLocator(6))
@@ -255,18 +256,26 @@ def _number_ticks(ax: Axes) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _break_strip(ax: Axes, fit: Fit) -> None:
+def _shares(fit: Fit | Comparison) -> list[tuple[Fit, float]]:
+    """Return the fits that a forecast is made of, with their shares."""
+    if isinstance(fit, Fit):
+        return [(fit, 1.0)]
+    return [(each, fit.weights[label]) for label, each in fit.fits.items() if fit.weights[label]]
+
+
+def _break_strip(ax: Axes, shares: list[tuple[Fit, float]]) -> None:
     """Show the posterior of the breaks as a strip along the foot of the axes."""
-    if not fit.law.n_breaks:
-        return
-    low, high = (np.log(edge) for edge in ax.get_xlim())
-    grid = np.linspace(max(low, fit.curve.log_x[0]), min(high, fit.curve.log_x[-1]), 300)
-    for i in range(fit.law.n_breaks):
-        log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
-        if np.ptp(log_d) == 0 or log_d.max() < grid[0] or log_d.min() > grid[-1]:
-            continue  # fixed by the user, or out of sight
-        density = gaussian_kde(log_d[:: max(1, len(log_d) // 2000)])(grid)
-        ax.fill_between(
-            np.exp(grid), 0, 0.12 * density / density.max(), transform=ax.get_xaxis_transform(),
-            color=BREAK, alpha=0.55, lw=0, label="where the breaks are" if i == 0 else None,
-        )  # fmt: skip
+    label: str | None = "where the breaks are"
+    for fit, share in shares:
+        low, high = (np.log(edge) for edge in ax.get_xlim())
+        grid = np.linspace(max(low, fit.curve.log_x[0]), min(high, fit.curve.log_x[-1]), 300)
+        for i in range(fit.law.n_breaks):
+            log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
+            if np.ptp(log_d) == 0 or log_d.max() < grid[0] or log_d.min() > grid[-1]:
+                continue  # fixed by the user, or out of sight
+            density = gaussian_kde(log_d[:: max(1, len(log_d) // 2000)])(grid)
+            ax.fill_between(
+                np.exp(grid), 0, 0.12 * share * density / density.max(),
+                transform=ax.get_xaxis_transform(), color=BREAK, alpha=0.55, lw=0, label=label,
+            )  # fmt: skip
+            label = None

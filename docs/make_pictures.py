@@ -43,6 +43,11 @@ def main():
     save(bb.plot_segments(bb.BNSL(3), FIGURE_1, x=[1e2, 1e22]).figure, "segments")
     save(bb.plot_segments(fit).figure, "segments_of_fit")
     save(draw_posterior(fit), "posterior")
+    whole = bb.load_curve("four_digit_addition")
+    laws = [bb.BNSL(0), bb.BNSL(1), bb.M1(), bb.M4()]
+    choice = bb.compare(whole, laws, seed=1, progress=False)
+    save(bb.plot_compare(choice).figure, "compare")
+    save(bb.plot_khat(choice).figure, "khat")
     save(draw_ridge(fit), "ridge")
     save(draw_prior_curves(seen), "prior_curves")
     save(draw_noise(), "noise")

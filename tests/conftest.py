@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayes_bnsl as bb
-from problems import NAMED, simulated, simulated_correlated
+from problems import NAMED, Conjugate, simulated, simulated_correlated
 
 # Pictures are drawn without a screen, also in the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
@@ -90,6 +90,17 @@ def own_fit(fit_own):
         name="own", x_name="tokens", y_name="loss",
     )  # fmt: skip
     return fit_own(curve, seed=1)
+
+
+@pytest.fixture(scope="session")
+def conjugate():
+    """A law, points and priors for which every posterior is known in closed form."""
+    return Conjugate.simulated(seed=3, outlier=0.0)
+
+
+@pytest.fixture(scope="session")
+def conjugate_fit(conjugate):
+    return conjugate.fit()
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
+import bayes_bnsl as bb
 from bayes_bnsl.datasets import simulate
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
 from bayes_bnsl.noise import Correlated
 
-__all__ = ["NAMED", "PROBLEMS", "Problem", "simulated", "simulated_correlated"]
+__all__ = ["NAMED", "PROBLEMS", "Conjugate", "Problem", "simulated", "simulated_correlated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,3 +139,46 @@ def simulated_correlated(*, seed, run=(None,), n=40):
     x = np.tile(np.geomspace(1.0, 1e4, n), len(run))
     labels = None if run == (None,) else np.repeat(run, n).tolist()
     return simulate(M1(), theta, x, Correlated(), seed, run=labels, name="correlated")
+
+
+def straight(log_x, theta, xp):
+    """Return log y of a power law, linear in its parameters."""
+    return theta["k"] + theta["s"] * log_x
+
+
+@dataclass(frozen=True, eq=False)
+class Conjugate:
+    """Log y linear in parameters with normal priors, and known noise: all is normal."""
+
+    curve: bb.Curve
+    sigma: float = 0.1
+    prior_sd: float = 1.0
+    law = Custom(straight, ("k", "s"), "straight")
+
+    @classmethod
+    def simulated(cls, *, seed, outlier, replicates=1, n=10):
+        """Points of a line; the last one lies off by so many standard deviations."""
+        generator = np.random.default_rng(seed)
+        x = np.repeat(np.geomspace(0.1, 10.0, n), replicates)
+        log_y = 0.5 - 0.3 * np.log(x) + cls.sigma * generator.standard_normal(x.size)
+        log_y[-1] += outlier * cls.sigma
+        runs = [f"run {i}" for i in np.arange(x.size) % 3]
+        return cls(bb.Curve(x, np.exp(log_y), run=runs, name="straight"))
+
+    def fit(self, **settings):
+        priors = {name: bb.Prior("Normal", mu=0.0, sigma=self.prior_sd) for name in ("k", "s")}
+        priors |= {"sigma": self.sigma}
+        return bb.fit(self.curve, self.law, priors=priors, seed=1, progress=False, **settings)
+
+    def log_evidence(self, rows):
+        """Return the log density of y of some points together, from the prior alone."""
+        if not np.any(rows):
+            return 0.0
+        u, log_y = self.curve.log_x[rows], self.curve.log_y[rows]
+        design = np.stack([np.ones_like(u), u], axis=-1)
+        covariance = self.prior_sd**2 * design @ design.T + self.sigma**2 * np.eye(len(u))
+        return multivariate_normal.logpdf(log_y, cov=covariance) - log_y.sum()
+
+    def log_predictive(self, new, given):
+        """Return the log density of the points `new`, given others; both are masks of rows."""
+        return self.log_evidence(new | given) - self.log_evidence(given)

@@ -13,7 +13,7 @@ import bayes_bnsl as bb
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"laws.md", "noise.md", "priors.md"}  # they compile models that no other test needs
+SLOW = {"choosing.md", "laws.md", "noise.md", "priors.md"}  # models that no other test needs
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
 
@@ -56,7 +56,7 @@ def test_code_blocks_run(page, tmp_path, monkeypatch):
     sampled = False
     for line, code, said in blocks_of(page):
         # What is sampled may differ in its last digits from machine to machine.
-        sampled = sampled or "bb.fit(" in code
+        sampled = sampled or "bb.fit(" in code or "bb.compare(" in code
         # Blank lines in front make the line numbers of a traceback those of the page.
         program = compile("\n" * (line - 1) + code, page, "exec")
         printed = io.StringIO()

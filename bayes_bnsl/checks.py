@@ -1,0 +1,230 @@
+"""Whether the points look like what the fit says they are: posterior checks, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+from scipy.stats import kstest, norm
+from scipy.stats import t as student_t
+
+from bayes_bnsl.cards import card, scatter
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.draws import Problem, flattened
+from bayes_bnsl.laws import BNSL
+from bayes_bnsl.noise import Correlated, StudentT
+from bayes_bnsl.result import Fit
+
+__all__ = ["Checks", "check"]
+
+type Residuals = NDArray[np.float64]
+"""Residuals in units of the noise, shape (n_draws, n_points)."""
+
+SUSPICIOUS = 0.05
+"""Probability below which a check speaks up."""
+
+MOST_DRAWS = 4000
+"""Draws that are compared with replicated points; more make no p-value clearer."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checks:
+    """What posterior checks say of a fit; ``print(checks)`` for the sentences.
+
+    Parameters
+    ----------
+    curve : Curve
+        The points.
+    table : pandas.DataFrame
+        One row for each check: ``p`` and ``sentence``.
+    pit : xarray.DataArray
+        LOO-PIT value of each point: the probability, given all others, of a y below the one
+        that was measured. They are uniform if the fit is right. Coordinates ``x`` and
+        ``pareto_k``; where the latter is above 0.7 a value is rough.
+    """
+
+    curve: Curve
+    table: pd.DataFrame
+    pit: xr.DataArray
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check found anything."""
+        return bool((self.table["p"] >= SUSPICIOUS).all())
+
+    def __str__(self) -> str:
+        found = self.table.loc[self.table["p"] < SUSPICIOUS, "sentence"]
+        return "\n".join(found) or "Nothing found: the points look like what the fit says they are."
+
+    def __repr__(self) -> str:
+        return f"<Checks of a fit to {self.curve.name!r}>\n{self}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (str(name), f"p = {row['p']:.3f}", row["sentence"])
+            for name, row in self.table.iterrows()
+        ]
+        caption = "LOO-PIT values along log x"
+        return card("Posterior checks", rows, scatter(self.curve.log_x, self.pit, caption=caption))
+
+
+def check(fit: Fit, *, seed: int = 0) -> Checks:
+    """Check a fit against points replicated from it.
+
+    The residuals of the points, in units of the noise, are compared with those of points that
+    the fit itself would make, draw by draw. A small p-value says that the points do something
+    that the fit does not.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted law.
+    seed : int, default 0
+        Seed of the replicated points.
+
+    Returns
+    -------
+    Checks
+        ``autocorrelation``: are neighbouring residuals of a run alike; ``curvature``: do the
+        residuals bend along x; ``outliers``: is the largest residual far larger than the others;
+        ``loo_pit``: do the points scatter as widely as foreseen from one another.
+
+    Raises
+    ------
+    TypeError
+        If `fit` is no Fit.
+
+    References
+    ----------
+    Gelman, Meng, Stern, "Posterior predictive assessment of model fitness via realized
+    discrepancies", Statistica Sinica 6, 1996. Vehtari, Gelman, Gabry, Statistics and Computing
+    27, 2017, for LOO-PIT.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import M1, Curve, fit
+    >>> x = np.geomspace(10, 1e4, 30)
+    >>> wave = Curve(x, 3 * x**-0.3 * np.exp(0.05 * np.sin(3 * np.log(x))))
+    >>> print(check(fit(wave, M1(), priors={"sigma": 0.02}, seed=1, progress=False)))
+    Residuals of neighbouring points are alike (p = 0.000): ...
+    """
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    seen, replicated = _residuals(fit, np.random.default_rng(seed))
+    pit = loo_pit(fit)
+    p_values = {
+        name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
+        for name, statistic in STATISTICS.items()
+    }
+    p_values["loo_pit"] = float(kstest(pit.values, "uniform").pvalue)
+    farthest = int(np.argmax(np.median(np.abs(seen), axis=0)))
+    sentences = {name: _sentence(name, p, fit, pit, farthest) for name, p in p_values.items()}
+    table = pd.DataFrame({"p": p_values, "sentence": sentences}).rename_axis("check")
+    return Checks(fit.curve, table, pit)
+
+
+def loo_pit(fit: Fit) -> xr.DataArray:
+    """Return the LOO-PIT value of each point, by importance sampling of the draws."""
+    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+    theta = flattened(fit.posterior)
+    of_noise = {name: theta[name].values for name in fit.noise.parameters}
+    _, points = problem.points(theta)
+    below = np.empty_like(points.residual)
+    for members in problem.runs().values():
+        location, scale = fit.noise.given_others(of_noise, points.of(members))
+        standard = (points.residual[:, members] - location) / scale
+        if isinstance(fit.noise, StudentT):
+            below[:, members] = student_t.cdf(standard, of_noise["nu"][:, None])
+        else:
+            below[:, members] = norm.cdf(standard)
+    each = fit.data["log_likelihood"].to_dataset()["y"].values.reshape(len(below), -1)
+    log_weights, k = array_stats.psislw(each.T)
+    pit = np.clip(np.sum(np.exp(log_weights) * below.T, axis=1), 0.0, 1.0)
+    coords = {"x": ("obs_id", fit.curve.x), "pareto_k": ("obs_id", np.asarray(k))}
+    return xr.DataArray(pit, dims="obs_id", coords=coords, name="pit")
+
+
+def _residuals(fit: Fit, generator: np.random.Generator) -> tuple[Residuals, Residuals]:
+    """Return residuals of the points and of replicated points, in units of the noise."""
+    total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    taken = np.linspace(0, total - 1, min(total, MOST_DRAWS)).astype(int)
+    theta = {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
+    of_noise = {name: theta[name].values for name in fit.noise.parameters}
+    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+    _, points = problem.points(theta)
+    replicated = np.empty_like(points.residual)
+    for members in problem.runs().values():
+        log_x, scale = points.log_x[members], points.scale[:, members]
+        replicated[:, members] = fit.noise.ahead(of_noise, log_x, scale, None, generator)[2]
+    return points.residual / points.scale, replicated / points.scale
+
+
+def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
+    """Return the correlation of neighbours, which are those of one run."""
+    run = np.zeros(len(curve), dtype=int) if curve.run_index is None else curve.run_index
+    order = np.argsort(run, kind="stable")
+    pairs = np.flatnonzero(np.diff(run[order]) == 0)
+    products = residuals[:, order[pairs]] * residuals[:, order[pairs + 1]]
+    return products.sum(axis=1) / (residuals**2).sum(axis=1)
+
+
+def _curvature(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
+    """Return the share of the residuals that a parabola and a cubic in log x explain."""
+    place = np.interp(curve.log_x, curve.log_x[[0, -1]], [-1.0, 1.0])
+    powers = np.vander(place, 4, increasing=True)
+    bends = np.linalg.qr(powers)[0][:, 2:]  # what of them a straight line does not explain
+    return ((residuals @ bends) ** 2).sum(axis=1) / (residuals**2).sum(axis=1)
+
+
+def _outliers(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
+    """Return the share of the largest residual, squared, in all of them."""
+    return (residuals**2).max(axis=1) / (residuals**2).sum(axis=1)
+
+
+STATISTICS: Mapping[str, Callable[[Curve, Residuals], NDArray[np.float64]]] = {
+    "autocorrelation": _autocorrelation,
+    "curvature": _curvature,
+    "outliers": _outliers,
+}
+
+
+def _sentence(name: str, p: float, fit: Fit, pit: xr.DataArray, farthest: int) -> str:
+    """Say what a check found and what to do."""
+    if p >= SUSPICIOUS:
+        return "Nothing found."
+    law = fit.law
+    stiffer = f"BNSL({law.n_breaks + 1})" if isinstance(law, BNSL) else "BNSL(1)"
+    mends = {
+        "autocorrelation": (
+            "Residuals of neighbouring points are alike (p = {p:.3f}): the points of a run depend "
+            "on one another, or the law is too stiff. Use "
+            + (stiffer if isinstance(fit.noise, Correlated) else "noise=Correlated(), or {stiffer}")
+            + "."
+        ),
+        "curvature": (
+            "The residuals bend along x (p = {p:.3f}): {law} cannot follow the points. Use "
+            "{stiffer}."
+        ),
+        "outliers": (
+            "The point at x = {x:g} lies far off (p = {p:.3f}). Check it"
+            + ("." if isinstance(fit.noise, StudentT) else ", or use noise=StudentT().")
+        ),
+        "loo_pit": (
+            "The points scatter {how} than foreseen from one another (LOO-PIT, p = {p:.3f}): "
+            "intervals are too {width}. See plot_loo_pit."
+        ),
+    }
+    wide = float(np.mean(np.abs(pit.values - 0.5))) > 0.25  # what uniform values have
+    return mends[name].format(
+        p=p,
+        law=law.name,
+        stiffer=stiffer,
+        x=fit.curve.x[farthest],
+        how="more" if wide else "less",
+        width="narrow" if wide else "wide",
+    )

@@ -1,0 +1,253 @@
+"""Leave-one-out: how well a law foresees each point from all the others.
+
+The density of a left-out point is found by Pareto-smoothed importance sampling of the draws
+that there are (Vehtari, Gelman, Gabry 2017). Where that is unreliable it is repaired: first the
+draws are moved to where the posterior without the point lies (moment matching; Paananen,
+Piironen, Buerkner, Vehtari 2021), and if that does not suffice the law is fitted anew without it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.density import (
+    has_independent_points,
+    joint_log_density,
+    log_evidence_ratio,
+    log_likelihood,
+    log_prior,
+)
+from bayes_bnsl.draws import Draws
+from bayes_bnsl.errors import NotConvergedWarning, did_you_mean
+from bayes_bnsl.result import Fit
+from bayes_bnsl.sampling import fit as fit_law
+
+__all__ = ["leave_one_out"]
+
+PSIS, MOVED, REFIT, NOT_CONVERGED, NONE = (
+    "psis",
+    "moment matching",
+    "refit",
+    "refit did not converge",
+    "too few points to refit",
+)
+"""How the density of a left-out point was found."""
+
+MOVE_ABOVE = 0.4
+"""Pareto k above which draws are moved.
+
+Importance sampling is called reliable up to 0.7. But there its error is 0.1 to 0.4 already, where
+moving the draws leaves 0.03 to 0.06 (ten points on a line, against the closed form).
+"""
+
+UNITS = ("point", "x", "run")
+
+
+def leave_one_out(
+    fit: Fit, *, leave_out: str = "point", repair: bool = True, **settings: Any
+) -> xr.Dataset:
+    """Return the log predictive density of each point, foreseen from all the others.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted law.
+    leave_out : {"point", "x", "run"}
+        What is left out at a time: a point, all replicates at one x, or all points of a run. The
+        points of a group are foreseen together.
+    repair : bool, default True
+        Whether points whose Pareto k is high are repaired: by moment matching from 0.4 on, and by a
+        fit without them if it stays above ``good_k``.
+    **settings
+        Of those fits, as for :func:`fit`: ``draws``, ``max_gradients`` and the like.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the dimension ``left``, with the coordinate ``x``:
+
+        - ``elpd``: log predictive density of y in its units, given all other points;
+        - ``lpd``: the same given all points, so that the sum of ``lpd - elpd`` is the effective
+          number of parameters;
+        - ``pareto_k``: Pareto k of the importance weights that were used, NaN for a refit;
+        - ``raw_k``: Pareto k before any repair;
+        - ``method``: "psis", "moment matching", "refit", "refit did not converge", or "too few
+          points to refit".
+
+        The attribute ``good_k`` is the largest Pareto k that can be trusted.
+
+    Raises
+    ------
+    TypeError
+        If `fit` is no Fit.
+    ValueError
+        If `leave_out` is unknown, the points cannot be left out that way, or the noise is not
+        independent from point to point and groups are asked for.
+
+    References
+    ----------
+    Vehtari, Gelman, Gabry, "Practical Bayesian model evaluation using leave-one-out
+    cross-validation and WAIC", Statistics and Computing 27, 2017. Paananen, Piironen, Buerkner,
+    Vehtari, "Implicitly adaptive importance sampling", Statistics and Computing 31, 2021.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import M1, Curve, fit
+    >>> x = np.geomspace(10, 1e4, 8)
+    >>> points = Curve(x, 3 * x**-0.3 * np.exp(0.02 * np.cos(40 * x)))
+    >>> left_out = leave_one_out(fit(points, M1(), priors={"sigma": 0.02}, seed=1, progress=False))
+    >>> left_out.sizes["left"], bool((left_out["elpd"] < left_out["lpd"]).all())
+    (8, True)
+    """
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    labels, group = groups(fit.curve, leave_out)
+    independent = has_independent_points(fit)
+    if not independent and len(labels) < len(fit.curve):
+        raise ValueError(
+            f"With {fit.noise.name} noise the points of a group depend on one another, so they "
+            f"cannot be left out by {leave_out}. Use leave_out='point', or by='lfo'."
+        )
+    tree = _grouped(fit, labels, group)
+    n_draws = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of high k and of few draws: the result holds every k
+        smoothed = azs.loo(tree, pointwise=True)
+    raw_k = smoothed.pareto_k.values.copy()
+    method = np.full(len(labels), PSIS, dtype=object)
+    if repair and independent and (raw_k > MOVE_ABOVE).any():
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            smoothed = azs.loo_moment_match(
+                tree, smoothed, *_densities(fit, group), k_threshold=MOVE_ABOVE, pointwise=True
+            )
+        method[smoothed.pareto_k.values != raw_k] = MOVED
+    elpd, pareto_k = smoothed.elpd_i.values.copy(), smoothed.pareto_k.values.copy()
+    if repair:
+        for left in np.flatnonzero(~(pareto_k <= smoothed.good_k)):
+            method[left], refitted = _refit(fit, group == left, int(left), settings)
+            if refitted is not None:
+                elpd[left], pareto_k[left] = refitted, np.nan
+    lpd = logsumexp(tree["log_likelihood"]["y"], axis=(0, 1)) - np.log(n_draws)
+    columns = {"elpd": elpd, "lpd": lpd, "pareto_k": pareto_k, "raw_k": raw_k}
+    first = [np.flatnonzero(group == left)[0] for left in range(len(labels))]
+    return xr.Dataset(
+        {name: ("left", values) for name, values in columns.items()}
+        | {"method": ("left", method.astype(str))},
+        coords={"left": labels, "x": ("left", fit.curve.x[first])},
+        attrs={"by": "loo", "leave_out": leave_out, "good_k": float(smoothed.good_k)},
+    )
+
+
+def groups(curve: Curve, leave_out: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the labels of what is left out, and for each point the number of its label."""
+    if leave_out not in UNITS:
+        raise ValueError(f"leave_out is {leave_out!r}. {did_you_mean(leave_out, UNITS)}")
+    if leave_out == "point":
+        labels, group = np.arange(len(curve)), np.arange(len(curve))
+    elif leave_out == "x":
+        labels, group = np.unique(curve.x, return_inverse=True)
+    else:
+        if len(curve.runs) < 2 or curve.run_index is None:
+            raise ValueError(
+                f"The curve {curve.name!r} has {len(curve.runs) or 'no'} run label, and leaving "
+                "out a run needs two runs or more. Use leave_out='point' or 'x'."
+            )
+        labels, group = np.array([str(run) for run in curve.runs]), curve.run_index
+    return labels, group
+
+
+def _grouped(fit: Fit, labels: NDArray[Any], group: NDArray[np.int64]) -> xr.DataTree:
+    """Return the draws with the joint log density of each group."""
+    each = fit.data["log_likelihood"].to_dataset()["y"].values
+    joint = np.stack([each[..., group == k].sum(axis=-1) for k in range(len(labels))], axis=-1)
+    sampled = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"]}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": fit.data["coordinates"].to_dataset(),
+            "log_likelihood": xr.Dataset({"y": (("chain", "draw", "left"), joint)}, sampled),
+        }
+    )
+
+
+def _densities(
+    fit: Fit, group: NDArray[np.int64]
+) -> tuple[Callable[..., Any], Callable[..., Any], xr.DataArray]:
+    """Return what moment matching needs: two log densities, and the draws they are functions of.
+
+    Draws are moved in the coordinates of the sampler, where the posterior is closest to normal.
+    """
+    coordinates = fit.data["coordinates"].to_dataset().data_vars
+    draws = {str(name): values.values for name, values in coordinates.items()}
+    shapes = {name: values.shape[2:] for name, values in draws.items()}
+    flat = [values.reshape(*values.shape[:2], -1) for values in draws.values()]
+    cuts = np.cumsum([part.shape[-1] for part in flat])[:-1]
+    dims = ("chain", "draw")
+    last: dict[str, Any] = {}
+
+    def evaluate(position: xr.DataArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return log prior and log likelihood; both densities are asked for the same draws."""
+        if last.get("at") is not position:
+            parts = np.split(position.values, cuts, axis=-1)
+            values: Draws = {
+                name: part.reshape(*part.shape[:2], *shape)
+                for (name, shape), part in zip(shapes.items(), parts, strict=True)
+            }
+            prior = sum(
+                array.reshape(*array.shape[:2], -1).sum(axis=-1)
+                for array in log_prior(fit, values).values()
+            )
+            last.update(at=position, prior=prior, likelihood=log_likelihood(fit, values))
+        return last["prior"], last["likelihood"]
+
+    def log_density(position: xr.DataArray) -> xr.DataArray:
+        prior, likelihood = evaluate(position)
+        return xr.DataArray(prior + likelihood.sum(axis=-1), dims=dims)
+
+    def log_density_of_group(position: xr.DataArray, left: int) -> xr.DataArray:
+        return xr.DataArray(evaluate(position)[1][..., group == left].sum(axis=-1), dims=dims)
+
+    position = xr.DataArray(
+        np.concatenate(flat, axis=-1),
+        dims=(*dims, "coordinate"),
+        coords={dim: fit.posterior[dim] for dim in dims},
+    )
+    return log_density, log_density_of_group, position
+
+
+def _refit(
+    fit: Fit, left: NDArray[np.bool_], number: int, settings: dict[str, Any]
+) -> tuple[str, float | None]:
+    """Fit the law without some points, with the priors of the whole curve, and foresee them."""
+    kept = fit.curve.take(~left)
+    if len(np.unique(kept.x)) < fit.law.min_points:
+        return NONE, None
+    again = quiet_fit(
+        kept,
+        fit.law,
+        noise=fit.noise,
+        priors=fit.priors,
+        scale=fit.scale,
+        seed=(fit.seed + 7919 * (number + 1)) % 2**32,
+        **settings,
+    )
+    # with `Correlated` noise: of the left-out point, given all others and the parameters
+    given = fit.data["log_likelihood"].to_dataset()["y"].values[..., left].sum(axis=-1)
+    elpd = log_evidence_ratio(joint_log_density(again, fit.curve.take(left)), given.ravel())
+    return (REFIT if again.status.ok else NOT_CONVERGED), elpd
+
+
+def quiet_fit(curve: Curve, law: Any, **settings: Any) -> Fit:
+    """Fit one of many; whoever asked for it says what became of its convergence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        return fit_law(curve, law, **({"progress": False} | settings))

@@ -1,0 +1,85 @@
+"""The density of a fit at any draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import expon, norm, truncnorm
+
+import bayes_bnsl as bb
+from bayes_bnsl import density
+from bayes_bnsl import model as models
+
+
+def coordinates(fit):
+    return {str(k): v.values for k, v in fit.data["coordinates"].to_dataset().data_vars.items()}
+
+
+@pytest.mark.parametrize("which", ["addition_fit", "own_fit", "custom_fit"])
+def test_prior_and_likelihood_are_what_was_sampled(which, request):
+    """Up to the Jacobian of the transformations of the user's priors, which `own_fit` has."""
+    fit = request.getfixturevalue(which)
+    values = coordinates(fit)
+    prior = sum(
+        each.reshape(*each.shape[:2], -1).sum(axis=-1)
+        for each in density.log_prior(fit, values).values()
+    )
+    likelihood = density.log_likelihood(fit, values)
+    np.testing.assert_allclose(likelihood, fit.data["log_likelihood"]["y"], rtol=1e-9)
+    total = prior + likelihood.sum(axis=-1)
+    if which == "addition_fit":
+        sampled = fit.data["sample_stats"]["logp"].values
+        np.testing.assert_allclose(total - total.mean(), sampled - sampled.mean(), atol=1e-6)
+    assert np.all(np.isfinite(total))
+
+
+@pytest.mark.parametrize(
+    ("prior", "expected"),
+    [
+        (bb.Prior("Normal", mu=0.4, sigma=0.2), norm(0.4, 0.2)),
+        (bb.Prior("Exponential", lam=2.0), expon(scale=0.5)),
+        (
+            bb.Prior("Normal", mu=0.4, sigma=0.2, at_least=0.0),
+            truncnorm(-2, np.inf, loc=0.4, scale=0.2),
+        ),
+    ],
+)
+def test_priors_of_the_user(prior, expected):
+    values = np.array([[-0.5, 0.1], [0.4, 2.0]])
+    np.testing.assert_allclose(
+        models.log_density_of(prior, 2)(values), expected.logpdf(values), rtol=1e-9
+    )
+
+
+def test_priors_that_differ_by_break():
+    prior = bb.Prior("Normal", mu=[0.0, 2.0], sigma=[1.0, 0.5])
+    values = np.random.default_rng(0).normal(size=(3, 4, 2))
+    expected = norm([0.0, 2.0], [1.0, 0.5]).logpdf(values)
+    np.testing.assert_allclose(models.log_density_of(prior, 3)(values), expected)
+
+
+def test_new_points_with_known_errors(conjugate_fit, conjugate):
+    """They are foreseen less sharply, and together."""
+    posterior = conjugate_fit.posterior
+    k, s = (posterior[name].values.ravel() for name in ("k", "s"))
+    new = bb.Curve([2.0, 20.0], [1.5, 0.8], y_se=[0.3, 0.0])
+    expected = -new.log_y.sum()
+    for i, error in enumerate([0.3 / 1.5, 0.0]):
+        expected = expected + norm.logpdf(
+            new.log_y[i], k + s * new.log_x[i], np.hypot(conjugate.sigma, error)
+        )
+    np.testing.assert_allclose(density.joint_log_density(conjugate_fit, new), expected, rtol=1e-6)
+
+
+def test_a_ratio_of_evidence_of_a_surprise(conjugate, conjugate_fit):
+    """The draws without the point rarely come where its density is; together they are right."""
+    generator = np.random.default_rng(0)
+    y, errors = 5.0, {"mean": [], "both": []}
+    for _ in range(20):
+        prior, posterior = generator.normal(0, 1, 4000), generator.normal(y / 2, 0.5**0.5, 4000)
+        without, given = norm.logpdf(y, prior, 1), norm.logpdf(y, posterior, 1)
+        exact = norm.logpdf(y, 0, 2**0.5)
+        errors["mean"].append(density.log_mean_exp(without) - exact)
+        errors["both"].append(density.log_evidence_ratio(without, given) - exact)
+    assert np.std(errors["both"]) < 0.5 * np.std(errors["mean"])
+    assert abs(np.mean(errors["both"])) < 0.02

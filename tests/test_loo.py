@@ -1,0 +1,128 @@
+"""Leave-one-out, against closed forms and fits without the points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+import bayes_bnsl as bb
+from bayes_bnsl import loo
+from problems import Conjugate
+
+
+def exact(problem, leave_out="point"):
+    """Return the closed form of elpd for each left-out group."""
+    labels, group = loo.groups(problem.curve, leave_out)
+    return np.array([problem.log_predictive(group == k, group != k) for k in range(len(labels))])
+
+
+@pytest.fixture(scope="module")
+def surprising():
+    """The last point lies where the others do not expect it."""
+    problem = Conjugate.simulated(seed=5, outlier=14.0)
+    return problem, problem.fit()
+
+
+class TestClosedForm:
+    def test_every_point(self, conjugate, conjugate_fit):
+        left_out = bb.leave_one_out(conjugate_fit)
+        np.testing.assert_allclose(left_out["elpd"], exact(conjugate), atol=0.1)
+        assert float(left_out["elpd"].sum()) == pytest.approx(exact(conjugate).sum(), abs=0.2)
+        assert {"psis", "moment matching"} == set(left_out["method"].values)
+        np.testing.assert_array_equal(left_out["x"], conjugate.curve.x)
+
+    def test_effective_number_of_parameters(self):
+        """Two of them and known noise, if the points scatter as the noise says."""
+        problem = Conjugate.simulated(seed=0, outlier=0.0, n=40)
+        left_out = bb.leave_one_out(problem.fit())
+        assert 1 < float((left_out["lpd"] - left_out["elpd"]).sum()) < 3
+
+    def test_moment_matching_repairs_what_importance_sampling_misses(self, surprising):
+        problem, fit = surprising
+        raw, repaired = (bb.leave_one_out(fit, repair=repair) for repair in (False, True))
+        assert raw["pareto_k"][-1] > raw.attrs["good_k"]
+        assert repaired["method"][-1] == "moment matching"
+        assert repaired["pareto_k"][-1] <= raw.attrs["good_k"] < repaired["raw_k"][-1]
+        wrong, error = (abs(each["elpd"][-1] - exact(problem)[-1]) for each in (raw, repaired))
+        assert error < 0.2 < wrong
+
+    def test_a_fit_without_the_point_repairs_what_is_left(self, monkeypatch):
+        problem = Conjugate.simulated(seed=5, outlier=6.0)
+        fit = problem.fit()
+        monkeypatch.setattr(loo.azs, "loo_moment_match", lambda tree, result, *_, **__: result)
+        repaired = bb.leave_one_out(fit)
+        assert repaired["raw_k"][-1] > repaired.attrs["good_k"]
+        assert repaired["method"][-1] == "refit"
+        assert np.isnan(repaired["pareto_k"][-1])
+        assert repaired["elpd"][-1] == pytest.approx(exact(problem)[-1], abs=0.2)
+
+    @pytest.mark.parametrize("leave_out", ["x", "run"])
+    def test_groups(self, leave_out):
+        problem = Conjugate.simulated(seed=4, outlier=0.0, replicates=3, n=6)
+        left_out = bb.leave_one_out(problem.fit(), leave_out=leave_out)
+        assert left_out.sizes["left"] == {"x": 6, "run": 3}[leave_out]
+        np.testing.assert_allclose(left_out["elpd"], exact(problem, leave_out), atol=0.1)
+
+
+class TestRefit:
+    def test_says_when_there_are_too_few_points(self, monkeypatch, line_fit, fit_line):
+        few = bb.fit(
+            line_fit.curve.take([0, 24]), bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False
+        )
+        monkeypatch.setattr(loo.azs, "loo_moment_match", lambda tree, result, *_, **__: result)
+        left_out = bb.leave_one_out(few)
+        bad = left_out["raw_k"] > left_out.attrs["good_k"]
+        assert bad.any()
+        assert np.all(left_out["method"].values[bad] == "too few points to refit")
+        assert np.all(left_out["pareto_k"].values[bad] == left_out["raw_k"].values[bad])
+
+    def test_says_when_a_fit_did_not_converge_and_takes_the_seed(self, monkeypatch, addition_fit):
+        monkeypatch.setattr(loo.azs, "loo_moment_match", lambda tree, result, *_, **__: result)
+        one, again = (bb.leave_one_out(addition_fit, draws=20, max_gradients=1) for _ in range(2))
+        assert "refit did not converge" in one["method"]
+        np.testing.assert_array_equal(one["elpd"], again["elpd"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["addition_fit", "limit_fit", "m4_fit", "own_fit"])
+def test_agrees_with_a_fit_without_each_point(which, request):
+    fit = request.getfixturevalue(which)
+    left_out = bb.leave_one_out(fit)
+    exact = np.empty(len(fit.curve))
+    for i in range(len(fit.curve)):
+        others = np.arange(len(fit.curve)) != i
+        again = bb.fit(
+            fit.curve.take(others), fit.law, priors=fit.priors, scale=fit.scale,
+            seed=100 + i, progress=False,
+        )  # fmt: skip
+        known = 0 if fit.curve.y_se is None else fit.curve.y_se[i] / fit.curve.y[i]
+        theta = {name: draws.values for name, draws in again.posterior.data_vars.items()}
+        log_mu = fit.law.log_mu(fit.curve.log_x[i], theta)
+        log_y = fit.curve.log_y[i]
+        scale = np.sqrt(
+            theta["sigma"] ** 2 + (0 if known is None else known[i] / fit.curve.y[i]) ** 2
+        )
+        density = norm.logpdf(log_y, log_mu, scale) - log_y
+        exact[i] = logsumexp(density) - np.log(density.size)
+    trusted = left_out["pareto_k"].values <= 0.7
+    expected = exact > -3  # the mean density of a surprise hangs on a few draws
+    np.testing.assert_allclose(
+        left_out["elpd"].values[trusted & expected], exact[trusted & expected], atol=0.2
+    )
+    assert abs(float(left_out["elpd"][expected].sum()) - exact[expected].sum()) < 0.5
+
+
+class TestRefuses:
+    def test_what_is_no_fit(self, line_curve):
+        with pytest.raises(TypeError, match=r"must be the result of bayes_bnsl\.fit; got <Curve"):
+            bb.leave_one_out(line_curve)
+
+    def test_an_unknown_unit(self, line_fit):
+        with pytest.raises(ValueError, match=r"leave_out is 'points'\. Did you mean 'point'"):
+            bb.leave_one_out(line_fit, leave_out="points")
+
+    def test_runs_where_there_are_none(self, line_fit):
+        with pytest.raises(ValueError, match=r"needs two runs or more\. Use leave_out='point'"):
+            bb.leave_one_out(line_fit, leave_out="run")

@@ -1,0 +1,100 @@
+"""Pictures of comparisons and checks: what is drawn and where."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import bayes_bnsl as bb
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def choice(addition):
+    laws = [bb.BNSL(0), bb.BNSL(1), bb.BNSL(20)]
+    return bb.compare(addition[0], laws, seed=1, progress=False)
+
+
+def texts(ax):
+    return [text.get_text().strip() for text in ax.texts]
+
+
+class TestCompare:
+    def test_draws_each_law_with_its_weight(self, choice):
+        ax = bb.plot_compare(choice)
+        assert [label.get_text() for label in ax.get_yticklabels()] == list(choice.table.index)
+        dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+        assert [line.get_xdata()[0] for line in dots] == pytest.approx(
+            choice.table["elpd_diff"].dropna().tolist()
+        )
+        assert {"too few points", "0.00", "weight"} <= set(texts(ax))
+        assert "BNSL(1) is recommended" in ax.get_title()
+
+    def test_draws_where_it_is_told(self, choice):
+        mine = plt.subplots()[1]
+        assert bb.plot_compare(choice, ax=mine) is mine
+
+
+class TestKhat:
+    def test_draws_every_point(self, choice, addition):
+        ax = bb.plot_khat(choice)
+        drawn = [line for line in ax.get_lines() if line.get_label() in LABELS]
+        at = np.sort(np.concatenate([line.get_xdata() for line in drawn]))
+        np.testing.assert_array_equal(at, addition[0].x)
+
+    def test_of_another_law_and_of_a_single_fit(self, choice, line_fit):
+        assert "BNSL(0) on" in bb.plot_khat(choice, law="BNSL(0)").get_title()
+        assert bb.plot_khat(bb.leave_one_out(line_fit)).get_lines()
+
+    def test_refuses(self, choice, line_fit):
+        with pytest.raises(ValueError, match=r"law is 'BNSL\(5\)'\. Did you mean"):
+            bb.plot_khat(choice, law="BNSL(5)")
+        with pytest.raises(TypeError, match="Pass what compare or leave_one_out returned"):
+            bb.plot_khat(line_fit)
+        with pytest.raises(ValueError, match="come with by='loo'"):
+            bb.plot_khat(bb.leave_future_out(line_fit, start=24))
+
+
+LABELS = {"importance sampling", "after moment matching", "refit"}
+
+
+class TestLooPit:
+    def test_draws_the_distribution_function(self, line_fit):
+        found = bb.check(line_fit)
+        ax = bb.plot_loo_pit(found)
+        (line,) = [each for each in ax.get_lines() if "points" in str(each.get_label())]
+        value, excess = np.array(line.get_data())
+        below = [np.mean(found.pit.values <= each) for each in value[2:-1:2]]
+        np.testing.assert_allclose(excess[2:-1:2] + value[2:-1:2], below, atol=1e-9)
+
+    def test_refuses(self, line_fit):
+        with pytest.raises(TypeError, match=r"Pass what bayes_bnsl\.check returned, a Checks"):
+            bb.plot_loo_pit(line_fit)
+        with pytest.raises(ValueError, match="prob must lie between 0 and 1"):
+            bb.plot_loo_pit(bb.check(line_fit), prob=95)
+
+
+class TestBreaks:
+    def test_draws_probabilities_and_places(self, choice):
+        left, right = bb.plot_breaks(choice)
+        assert [bar.get_height() for bar in left.patches] == pytest.approx(choice.n_breaks.tolist())
+        (hill,) = [each for each in right.collections if "BNSL(1)" in str(each.get_label())]
+        x, height = hill.get_paths()[0].vertices.T
+        median = float(choice.fits["BNSL(1)"].posterior["d"].median())
+        assert x[np.argmax(height)] == pytest.approx(median, rel=0.05)
+
+    def test_refuses_a_comparison_without_broken_laws(self, line_fit):
+        with pytest.raises(ValueError, match=r"no law BNSL\(n\) with weight"):
+            bb.plot_breaks(bb.compare([line_fit]))
+
+
+def test_forecast_of_a_comparison(choice):
+    ax = bb.plot_forecast(choice, to=2000)
+    assert ax.get_title().startswith("average of BNSL(1) on")
+    assert "where the breaks are" in [str(each.get_label()) for each in ax.collections]
