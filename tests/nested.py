@@ -114,7 +114,7 @@ def nested_draws(curve, law, scale, generator, *, n_live, slices):
 class Mixture:
     """Multivariate t distributions at some of the draws, as wide as the draws near by."""
 
-    def __init__(self, draws, generator, *, centres=300, neighbours=250, widen=2.0, df=4):
+    def __init__(self, draws, generator, *, centres=800, neighbours=200, widen=2.0, df=4):
         self.generator, self.df = generator, df
         self.mean, self.white = draws.mean(axis=0), np.linalg.cholesky(np.cov(draws.T))
         white = np.linalg.solve(self.white, (draws - self.mean).T).T
@@ -154,18 +154,22 @@ def moments(curve, law, log_x, *, n_live=300, slices=10, count=30_000, seed=1):
 
     Nested sampling finds where the posterior is, all its modes. Along a bent ridge its steps may be
     too short to reach the ends, and it does not know that. So what it found serves as the proposal,
-    widened, of importance sampling, three times over: its weights are exact, and tell when it fails.
+    widened, of importance sampling, three times over: its weights are exact, and tell if it fails.
     """
     scale, generator = Scale.of(curve), np.random.default_rng(seed)
     draws = nested_draws(curve, law, scale, generator, n_live=n_live, slices=slices)
-    for widen, temper, many in ((4.0, 0.3, count), (3.0, 0.6, count), (2.0, 1.0, 5 * count)):
+    for widen, temper, many in (
+        (4.0, 0.3, count),
+        (3.0, 0.6, count),
+        (2.5, 1.0, 4 * count),
+    ):
         z, proposed = Mixture(draws, generator, widen=widen).draw(many)
         prior = norm.logpdf(z).sum(axis=1)
         log_weights = log_likelihood(law, scale, curve, z) + prior - proposed
         weights = softmax(log_weights)
         # without replacement, and tempered while few draws have most of the weight: the next
         # mixture needs draws that differ, also where this one was too thin
-        kept = generator.choice(many, 3000, replace=False, p=softmax(temper * log_weights))
+        kept = generator.choice(many, 4000, replace=False, p=softmax(temper * log_weights))
         draws = z[kept]
     theta = as_columns(theta_of(law, scale, z[weights > 0]))
     weights = weights[weights > 0]
