@@ -97,11 +97,11 @@ class Compiled:
         """Return the log density of many positions at once, on all cores."""
         _function, shared = self._compiled("logp_func", data)
         workers = os.cpu_count() or 1
+        pool = ThreadPoolExecutor(workers)
 
         def of_many(positions: Vector) -> Vector:
             parts = np.array_split(np.ascontiguousarray(positions), workers)
-            with ThreadPoolExecutor(workers) as pool:
-                return np.concatenate(list(pool.map(lambda part: self._each(part, *shared), parts)))
+            return np.concatenate(list(pool.map(lambda part: self._each(part, *shared), parts)))
 
         return of_many
 

@@ -38,11 +38,11 @@ N_STARTS = 16
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
 
-SWEEPS = 2
-"""Times that the draws of a round jump: the second map of the modes has their weights right."""
+SWEEPS = (2, 8)
+"""Least and most times that the draws of a round jump, each time from a better map of the modes."""
 
-MOST_KEPT = 4000
-"""Most draws kept of a chain; longer rounds are thinned, which loses next to nothing."""
+KEPT = 1000
+"""Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
 
 
 def fit(
@@ -54,7 +54,7 @@ def fit(
     scale: Scale | None = None,
     draws: int = 1000,
     chains: int = 4,
-    max_gradients: int = 10_000_000,
+    max_gradients: int = 3_000_000,
     tune: int = 500,
     target_accept: float = 0.8,
     sampler: str = "nutpie",
@@ -81,9 +81,9 @@ def fit(
         Draws of each chain in the first round.
     chains : int, default 4
         Number of chains, at least 2.
-    max_gradients : int, default 10 million
+    max_gradients : int, default 3 million
         Most gradients of the log density that a round may take; rounds grow until the draws
-        have converged or the next one would need more. Ten million take one to two minutes
+        have converged or the next one would need more. Three million take about half a minute
         on two cores for 50 points.
     tune : int, default 500
         Steps at the start of each round that adapt the sampler and are not kept.
@@ -154,19 +154,20 @@ def fit(
                     cores=cores or chains, report=report,
                 )  # fmt: skip
         steps = chains * float(np.mean(drawn.statistics["n_steps"]))
-        drawn = drawn.thinned(MOST_KEPT)
+        drawn = drawn.thinned(max(draws, KEPT))
         parameters = problem.parameters(drawn.values)
         status = problem.diagnose(drawn.values, parameters, drawn.statistics)
         if sampler == "pymc":
             break
         enough = chains * settings.draws > LEAST_EFFECTIVE_DRAWS
         mixed = status.name not in ("chains_disagree", "few_draws")
-        sweeps = SWEEPS if enough and not mixed else 0
-        for _ in range(sweeps):
+        least, most = SWEEPS if enough and not mixed else (0, 0)
+        for sweep in range(1, most + 1):
             drawn = _refreshed(drawn, compiled, data, generator)
-        if sweeps:
             parameters = problem.parameters(drawn.values)
             status = problem.diagnose(drawn.values, parameters, drawn.statistics)
+            if status.ok and sweep >= least:
+                break
         if status.ok or status.name == "constant_y":
             break
         longer = _next_round(settings, status, most_draws=int(max_gradients / steps))
