@@ -99,8 +99,10 @@ def forecast(
     theta = flattened(fit.posterior)
     log_x = xr.DataArray(np.log(at), dims="x")
     log_mu = fit.law.log_mu(log_x, theta).transpose("sample", "x")
-    log_se = None if y_se is None else _checked_errors(y_se, at) / np.exp(log_mu)
-    scale = noise.scale(theta, log_se, place=fit.scale.place(log_x))
+    log_se = None
+    if y_se is not None:  # far beyond the data y may be too small to divide by
+        log_se = _checked_errors(y_se, at) / np.exp(np.maximum(log_mu, SMALLEST_LOG / 3))
+    scale = noise.scale(theta, log_se, place=fit.scale.place(log_x)).transpose("sample", ...)
     members = _members(problem, run)
     seen = None if members is None else problem.points(theta)[1].of(members)
     location, total, residual = noise.ahead(
@@ -208,10 +210,11 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
             log_score(part, y) + np.log(part.sizes["sample"] / n_draws) for part in parts(forecast)
         ]
         return xr.zeros_like(scores[0]) + logsumexp(scores, axis=0)
-    if not {"location", "scale"} <= set(forecast):
+    if not {"location", "scale"} <= set(forecast) or "y_name" not in forecast.attrs:
         raise ValueError(
-            "This Dataset is no forecast: it has no location and scale of log y. Pass what "
-            "bayes_bnsl.forecast returned."
+            "This Dataset is no forecast: it lacks location and scale of log y, or the attributes "
+            "that say what y is. Pass what bayes_bnsl.forecast returned; some xarray operations "
+            "drop attributes."
         )
     ceiling = forecast.attrs.get("ceiling")
     values = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")

@@ -25,7 +25,7 @@ __all__ = ["given_earlier"]
 
 type Vector = NDArray[np.float64]
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """To be raised when a loop changes: PyTensor keeps compiled loops on disk."""
 
 
@@ -124,10 +124,10 @@ def _filter(
         before = last[run[i]]
         if before >= 0:
             gain = spread[before] / (spread[before] + variance[before])
-            step = (log_x[i] - log_x[before]) * rate
-            phi = np.exp(-step)
-            mean[i] = phi * (mean[before] + gain * (residual[before] - mean[before]))
-            spread[i] = phi**2 * gain * variance[before] - tau2 * np.expm1(-2.0 * step)
+            lost = -np.expm1((log_x[before] - log_x[i]) * rate)
+            kept = 1.0 - lost
+            mean[i] = kept * (mean[before] + gain * (residual[before] - mean[before]))
+            spread[i] = kept**2 * gain * variance[before] + tau2 * lost * (1.0 + kept)
         last[run[i]] = i
     return mean, spread
 
@@ -140,16 +140,16 @@ def _adjoint(
     tau2 = tau.item() ** 2
     rate = 1.0 / ell.item()
     # the forward loop again, with what the way back needs
-    mean, spread, phi = np.zeros(n), np.full(n, tau2), np.zeros(n)
+    mean, spread, kept = np.zeros(n), np.full(n, tau2), np.zeros(n)
     before, last = np.full(n, -1), np.full(n, -1)
     for i in range(n):
         b = last[run[i]]
         if b >= 0:
             gain = spread[b] / (spread[b] + variance[b])
-            step = (log_x[i] - log_x[b]) * rate
-            phi[i] = np.exp(-step)
-            mean[i] = phi[i] * (mean[b] + gain * (residual[b] - mean[b]))
-            spread[i] = phi[i] ** 2 * gain * variance[b] - tau2 * np.expm1(-2.0 * step)
+            lost = -np.expm1((log_x[b] - log_x[i]) * rate)
+            kept[i] = 1.0 - lost
+            mean[i] = kept[i] * (mean[b] + gain * (residual[b] - mean[b]))
+            spread[i] = kept[i] ** 2 * gain * variance[b] + tau2 * lost * (1.0 + kept[i])
             before[i] = b
         last[run[i]] = i
     to_residual, to_variance = np.zeros(n), np.zeros(n)
@@ -164,7 +164,7 @@ def _adjoint(
         gain = spread[b] / total
         surprise = residual[b] - mean[b]
         left = gain * variance[b]  # variance of the process at b, once b was seen
-        down, down2 = phi[i] * by_mean[i], phi[i] ** 2 * by_spread[i]
+        down, down2 = kept[i] * by_mean[i], kept[i] ** 2 * by_spread[i]
         to_gain = (down * surprise + down2 * variance[b]) / total
         to_residual[b] += down * gain
         to_variance[b] += down2 * gain - to_gain * gain

@@ -34,6 +34,7 @@ def plot_forecast(
     *,
     to: float | None = None,
     held_out: Curve | None = None,
+    run: str | int | None = None,
     log: bool = True,
     seed: int = 0,
     ax: Axes | None = None,
@@ -52,6 +53,8 @@ def plot_forecast(
         Largest x; by default the largest held-out x, or ten times the end of the data.
     held_out : Curve, optional
         Points that were not fitted, shown in another colour.
+    run : str or int, optional
+        The run that the new observations continue; see `forecast`.
     log : bool, default True
         Whether both axes are logarithmic.
     seed : int, default 0
@@ -67,7 +70,7 @@ def plot_forecast(
     Raises
     ------
     ValueError
-        If `to` is not beyond the first x.
+        If `to` is not beyond the first x, or there is no such run.
     """
     curve = fit.curve
     first, last = curve.x[[0, -1]]
@@ -76,7 +79,7 @@ def plot_forecast(
     if not to > first:
         raise ValueError(f"to must be larger than the first x, {first:g}; got {to!r}.")
     grid = np.geomspace(first, to, 200) if log else np.linspace(first, to, 200)
-    ahead = forecast(fit, grid, seed=seed)
+    ahead = forecast(fit, grid, run=run, seed=seed)
     ax = _new_axes(ax)
     for prob, strength in ((0.9, 0.18), (0.5, 0.32)):
         band = interval(ahead, prob=prob)["y"].transpose("bound", "x")

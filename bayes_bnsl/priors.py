@@ -139,7 +139,7 @@ class Scale(NamedTuple):
 
     Examples
     --------
-    >>> round(Scale.of(Curve([1, 10, 100], [4.0, 2.0, 1.0])).spread, 3)
+    >>> round(float(Scale.of(Curve([1, 10, 100], [4.0, 2.0, 1.0])).spread), 3)
     1.386
     """
 

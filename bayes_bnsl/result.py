@@ -15,7 +15,7 @@ from bayes_bnsl import storage
 from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.status import Status
 
@@ -140,9 +140,15 @@ class Fit:
             "seed": self.seed,
         }
 
+    @property
+    def _kind(self) -> str:
+        """Name the law, and the noise where it is not the default."""
+        usual = self.noise == LogNormal()
+        return self.law.name if usual else f"{self.law.name} with {self.noise.name} noise"
+
     def __repr__(self) -> str:
         return (
-            f"<Fit of {self.law.name} to {self.curve.name!r}, {len(self.curve)} points>\n"
+            f"<Fit of {self._kind} to {self.curve.name!r}, {len(self.curve)} points>\n"
             f"{self.equation()}\n{self.status}"
         )
 
@@ -150,7 +156,7 @@ class Fit:
         rows = [(self.equation(),), (str(self.status),)]
         caption = f"{len(self.curve)} points on logarithmic axes"
         picture = scatter(self.curve.log_x, self.curve.log_y, caption=caption)
-        return card(f"{self.law.name} fitted to {self.curve.name}", rows, picture)
+        return card(f"{self._kind} fitted to {self.curve.name}", rows, picture)
 
 
 def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:

@@ -65,7 +65,7 @@ def fit(
     law : Law
         The functional form, such as ``BNSL(1)``.
     noise : Noise, default LogNormal()
-        How y scatters about the curve.
+        How y scatters about the curve; `Correlated()` for checkpoints of one run.
     priors : mapping of str to Prior or float, optional
         Priors that replace defaults, by the name of the parameter; a number fixes it.
     scale : Scale, default Scale.of(curve)

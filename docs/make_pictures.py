@@ -50,6 +50,7 @@ def main():
     save(bb.plot_khat(choice).figure, "khat")
     save(draw_ridge(fit), "ridge")
     save(draw_prior_curves(seen), "prior_curves")
+    save(draw_noise(), "noise")
 
 
 def save(figure, name):
@@ -124,6 +125,22 @@ def draw_prior_curves(curve, n_curves=40):
         axis.set_minor_locator(NullLocator())
     figure.supxlabel(curve.x_name, fontsize="medium")
     figure.supylabel(curve.y_name, fontsize="medium")
+    return figure
+
+
+def draw_noise():
+    """Draw the forecasts of one curve, whose residuals hang together, with two noise models."""
+    theta = {"a": 0.12, "b": 6.0, "c0": 0.22, "sigma": 0.004, "tau": 0.02, "ell": 0.8}
+    x = np.geomspace(1e5, 2e8, 60)
+    curve = bb.simulate(bb.BNSL(0), theta, x, bb.Correlated(), seed=5, name="a simulated run")
+    seen, later = curve.split(n=42)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True, layout="constrained")
+    for ax, noise in zip(axes, (bb.LogNormal(), bb.Correlated()), strict=True):
+        fit = bb.fit(seen, bb.BNSL(0), noise=noise, seed=1, progress=False)
+        bb.plot_forecast(fit, held_out=later, ax=ax)
+        ax.set_title(f"noise=bb.{noise.name}()", fontsize="medium")
+    axes[1].set_ylabel("")
+    axes[1].get_legend().remove()
     return figure
 
 

@@ -6,13 +6,13 @@ spaced x. Every number of the table is then in the unit that its row names.
 
 import numpy as np
 
-from bayes_bnsl import BNSL, M1, M2, M3, M4, LogNormal, priors
+from bayes_bnsl import BNSL, M1, M2, M3, M4, Correlated, LogNormal, StudentT, priors
 
 SCALE = priors.Scale(0.0, 1.0, 0.0, -1.0, spread=1.0, gap=1 / 13)
 DRAWS = 1_000_000
 
 
-def draw(law, seed=0):
+def draw(law, noise=None, seed=0):
     """Return prior draws of log y at both ends and of every parameter."""
     generator = np.random.default_rng(seed)
     z = {}
@@ -23,7 +23,7 @@ def draw(law, seed=0):
         return z[name]
 
     theta = priors.parameters(law, SCALE, {}, coordinate)
-    theta |= priors.noise_parameters(LogNormal(), SCALE, {}, coordinate)
+    theta |= priors.noise_parameters(noise or LogNormal(), SCALE, {}, coordinate)
     ends = SCALE.log_y_first + z["first"], SCALE.log_y_last + z["last"]
     return ends, theta
 
@@ -34,6 +34,9 @@ def rows():
     (first, last), one = draw(BNSL(1))
     _, two = draw(BNSL(2))
     _, m1 = draw(M1())
+    _, correlated = draw(M1(), Correlated())
+    share = correlated["tau"] ** 2 / (correlated["sigma"] ** 2 + correlated["tau"] ** 2)
+    _, tails = draw(M1(), StudentT(changing=True))
     _, m2 = draw(M2())
     _, m3 = draw(M3())
     ends_m4, m4 = draw(M4())
@@ -70,12 +73,21 @@ def rows():
         ("M4", "`alpha`", "1", m4["alpha"]),
         ("M4", "`c`", mean, m4["c"]),
         ("all", "`sigma`", "spread", one["sigma"]),
+        ("`Correlated`", "correlated share of the variance", "1", share),
+        ("`Correlated`", "`ell`, for 14 points", "log range", correlated["ell"]),
+        ("`StudentT`", "`nu`", "1", tails["nu"]),
+        (
+            "`changing=True`",
+            "`sigma_last` / `sigma_first`",
+            "1",
+            tails["sigma_last"] / tails["sigma_first"],
+        ),
     ]
 
 
 def table():
     """Return the table as Markdown."""
-    lines = ["| law | parameter | unit | 5 % | 50 % | 95 % |", "|---|---|---|--:|--:|--:|"]
+    lines = ["| law or noise | parameter | unit | 5 % | 50 % | 95 % |", "|---|---|---|--:|--:|--:|"]
     for laws, what, unit, draws in rows():
         cells = (written(value) for value in np.quantile(draws, (0.05, 0.5, 0.95)))
         lines.append(f"| {laws} | {what} | {unit} | {' | '.join(cells)} |")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayes_bnsl as bb
-from problems import NAMED, Conjugate, simulated
+from problems import NAMED, Conjugate, simulated, simulated_correlated
 
 # Pictures are drawn without a screen, also in the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
@@ -114,3 +114,30 @@ def custom_fit():
         "s": bb.Prior("Normal", mu=0.0, sigma=1.0, at_least=0.0),
     }
     return bb.fit(curve, NAMED["custom"].law, priors=priors, seed=1, progress=False)
+
+
+@pytest.fixture(scope="session")
+def fit_correlated():
+    """Fit a power law with residuals that hang together."""
+    return partial(bb.fit, law=bb.M1(), noise=bb.Correlated(), progress=False)
+
+
+@pytest.fixture(scope="session")
+def correlated_fit(fit_correlated):
+    """One run of a power law, whose last residuals are far from it."""
+    return fit_correlated(simulated_correlated(seed=8), seed=1)
+
+
+@pytest.fixture(scope="session")
+def runs_fit(fit_correlated):
+    """Two runs of a power law, with points of both at each x."""
+    return fit_correlated(simulated_correlated(seed=2, run=("one", "two")), seed=1)
+
+
+@pytest.fixture(scope="session")
+def tails_fit():
+    """A power law with noise of heavy tails, which grows smaller along x."""
+    theta = NAMED["M1"].theta | {"sigma_first": 0.05, "sigma_last": 0.005, "nu": 3.0}
+    noise = bb.StudentT(changing=True)
+    curve = bb.simulate(bb.M1(), theta, np.geomspace(1, 1e4, 60), noise, seed=5, name="tails")
+    return bb.fit(curve, bb.M1(), noise=noise, seed=1, progress=False)

@@ -13,8 +13,9 @@ import bayes_bnsl as bb
 from bayes_bnsl.datasets import simulate
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
+from bayes_bnsl.noise import Correlated
 
-__all__ = ["NAMED", "PROBLEMS", "Conjugate", "Problem", "simulated"]
+__all__ = ["NAMED", "PROBLEMS", "Conjugate", "Problem", "simulated", "simulated_correlated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +131,14 @@ def simulated(name, *, seed=1, noise=None):
     problem = NAMED[name]
     noise = problem.noise if noise is None else noise
     return simulate(problem.law, problem.theta, problem.x, noise, seed, name=name)
+
+
+def simulated_correlated(*, seed, run=(None,), n=40):
+    """Return a power law with residuals that hang together, n points of each run."""
+    theta = NAMED["M1"].theta | {"sigma": 0.005, "tau": 0.04, "ell": 1.0}
+    x = np.tile(np.geomspace(1.0, 1e4, n), len(run))
+    labels = None if run == (None,) else np.repeat(run, n).tolist()
+    return simulate(M1(), theta, x, Correlated(), seed, run=labels, name="correlated")
 
 
 def straight(log_x, theta, xp):

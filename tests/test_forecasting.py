@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import kstest, lognorm, norm
+from scipy.stats import t as student_t
 
 import bayes_bnsl as bb
+from problems import NAMED
 
 FITS = ("addition_fit", "limit_fit", "m4_fit", "line_fit", "accuracy_fit", "own_fit", "custom_fit")
 
@@ -30,6 +32,8 @@ class TestForecast:
         assert ahead["curve"].dims == ahead["y"].dims == ("sample", "x")
         assert ahead.sizes == {"sample": n, "x": 3}
         assert ahead["scale"].dims == ("sample",)
+        xr.testing.assert_allclose(ahead["location"], np.log(ahead["curve"]).rename("location"))
+        assert set(ahead.data_vars) == {"curve", "y", "location", "scale"}
         np.testing.assert_array_equal(ahead["x"], addition[1].x)
         assert ahead.attrs["law"] == "BNSL(1)"
         assert ahead.attrs["name"] == "four_digit_addition"
@@ -112,9 +116,7 @@ class TestForecast:
             bb.forecast(limit_fit, x)
 
     def test_refuses_what_is_no_fit(self, limit_fit):
-        with pytest.raises(
-            TypeError, match=r"must be the result of bayes_bnsl\.fit or .*; got <xarr"
-        ):
+        with pytest.raises(TypeError, match=r"must be the result of .*compare; got <xarr"):
             bb.forecast(limit_fit.data, [1.0])
 
 
@@ -233,10 +235,212 @@ class TestLogScore:
         with pytest.raises(error, match=message):
             bb.log_score(ahead, y)
 
-    def test_refuses_what_is_no_forecast(self, ahead):
-        bare = ahead.drop_attrs()
-        with pytest.raises(ValueError, match=r"is no forecast: its attributes do not name a noise"):
+    @pytest.mark.parametrize("lost", ["attributes", "location", "scale"])
+    def test_refuses_what_is_no_forecast(self, ahead, lost):
+        bare = ahead.drop_attrs() if lost == "attributes" else ahead.drop_vars(lost)
+        with pytest.raises(ValueError, match="is no forecast: it lacks location and scale"):
             bb.log_score(bare, [1.0, 1.0, 1.0])
+
+
+def expected_ahead(fit, sample, x, members):
+    """Return mean and covariance of log y at new x for one draw, by dense linear algebra."""
+    n_draws = fit.posterior.sizes["draw"]
+    draw = fit.posterior.isel(chain=sample // n_draws, draw=sample % n_draws)
+    theta = {name: value.item() for name, value in draw.items()}
+    seen = fit.curve.log_x[members]
+    new = np.log(x)
+
+    def kernel(one, other):
+        distance = np.abs(one[:, None] - other[None, :])
+        return theta["tau"] ** 2 * np.exp(-distance / theta["ell"])
+
+    noisy = kernel(seen, seen) + theta["sigma"] ** 2 * np.eye(len(seen))
+    gain = np.linalg.solve(noisy, kernel(seen, new)).T
+    residual = fit.curve.log_y[members] - fit.law.log_mu(seen, theta)
+    mean = fit.law.log_mu(new, theta) + gain @ residual
+    covariance = kernel(new, new) - gain @ kernel(seen, new)
+    return mean, covariance + theta["sigma"] ** 2 * np.eye(len(new))
+
+
+class TestRunsGoOn:
+    """Forecasts with residuals that hang together."""
+
+    x = np.array([1.2e4, 30.0, 1e5, 1.0])
+
+    @pytest.mark.parametrize(
+        ("which", "run", "members"),
+        [
+            ("correlated_fit", None, slice(None)),
+            ("runs_fit", "one", slice(0, None, 2)),
+            ("runs_fit", "two", slice(1, None, 2)),
+            ("runs_fit", None, slice(0, 0)),
+        ],
+    )
+    def test_as_a_dense_matrix_says(self, fit, run, members):
+        ahead = bb.forecast(fit, self.x, run=run, seed=1)
+        n = ahead.sizes["sample"]
+        white = np.empty((0, 4))
+        for sample in np.linspace(0, n - 1, 400).astype(int):
+            mean, covariance = expected_ahead(fit, sample, self.x, members)
+            here = ahead.isel(sample=sample)
+            np.testing.assert_allclose(here["location"], mean, rtol=1e-8)
+            np.testing.assert_allclose(here["scale"], np.diag(covariance) ** 0.5, rtol=1e-8)
+            residual = np.log(here["y"]) - mean
+            whitened = np.linalg.solve(np.linalg.cholesky(covariance), residual)
+            white = np.vstack([white, whitened])
+        # y of one sample is one path: with its covariance taken away, nothing hangs together
+        for column in white.T:
+            assert kstest(column, norm.cdf).pvalue > 1e-3
+        np.testing.assert_allclose(np.corrcoef(white.T), np.eye(4), atol=0.2)
+
+    def test_the_curve_is_the_law_alone(self, correlated_fit, runs_fit):
+        for fit in (correlated_fit, runs_fit):
+            ahead = bb.forecast(fit, self.x, seed=1)
+            draw = fit.posterior.isel(chain=0, draw=0)
+            law = fit.law(self.x, {name: value.item() for name, value in draw.items()})
+            np.testing.assert_allclose(ahead["curve"].isel(sample=0), law, rtol=1e-12)
+
+    def test_the_last_residual_is_carried_forward_and_fades(self, correlated_fit):
+        curve = correlated_fit.curve
+        ahead = bb.forecast(correlated_fit, curve.x[-1] * np.array([1.01, 10.0, 1e9]), seed=1)
+        last = curve.log_y[-1] - np.log(ahead["curve"].isel(x=0)).median().item()
+        away = (ahead["location"] - np.log(ahead["curve"])).median("sample").values
+        assert abs(last) > 0.02
+        assert away[0] == pytest.approx(last, rel=0.2)
+        assert abs(away[0]) > 2 * abs(away[1])
+        assert away[2] == pytest.approx(0, abs=1e-6)
+        scale = ahead["scale"].median("sample").values
+        assert scale[0] < scale[1] < scale[2]
+        theta = correlated_fit.posterior
+        stationary = np.hypot(theta["sigma"], theta["tau"]).median()
+        assert scale[2] == pytest.approx(stationary.item())
+
+    def test_several_runs_tell_apart(self, runs_fit):
+        at = runs_fit.curve.x[-1] * 1.01
+        one, two, new = (bb.forecast(runs_fit, at, run=run, seed=1) for run in ("one", "two", None))
+        ends = {
+            label: runs_fit.curve.log_y[runs_fit.curve.run == label][-1] for label in ("one", "two")
+        }
+        for ahead, label in ((one, "one"), (two, "two")):
+            assert float(ahead["location"].median()) == pytest.approx(ends[label], abs=0.02)
+            assert np.all(ahead["scale"] < new["scale"])
+        xr.testing.assert_equal(new["location"], np.log(new["curve"]).rename("location"))
+
+    def test_score_is_that_of_the_conditional_density(self, correlated_fit):
+        ahead = bb.forecast(correlated_fit, self.x, seed=1)
+        y = ahead["y"].isel(sample=7).values
+        density = lognorm.pdf(y, s=ahead["scale"].values, scale=np.exp(ahead["location"].values))
+        np.testing.assert_allclose(bb.log_score(ahead, y), np.log(density.mean(axis=0)), rtol=1e-8)
+
+    @pytest.mark.parametrize(
+        ("which", "run", "message"),
+        [
+            ("runs_fit", "tow", r"'correlated' has no run 'tow'. Did you mean 'two'\?"),
+            (
+                "correlated_fit",
+                "one",
+                r"'correlated' has no run 'one'. .*no run labels: leave out run",
+            ),
+            ("custom_fit", 3, r"'custom' has no run 3. There are: 1, 2\."),
+        ],
+    )
+    def test_refuses_a_run_that_is_not_there(self, fit, run, message):
+        with pytest.raises(ValueError, match=message):
+            bb.forecast(fit, [1.0], run=run)
+
+
+class TestTails:
+    """Forecasts with Student-t noise whose scale changes along x."""
+
+    def test_scatter_as_the_noise_says(self, tails_fit):
+        x = np.array([1e-3, 1.0, 1e2, 1e4, 1e9])
+        ahead = bb.forecast(tails_fit, x, seed=1)
+        theta = tails_fit.posterior.stack(sample=("chain", "draw"))
+        first, last = theta["sigma_first"].values, theta["sigma_last"].values
+        expected = np.stack([first, first, np.sqrt(first * last), last, last], axis=1)
+        np.testing.assert_allclose(ahead["scale"].transpose("sample", "x"), expected, rtol=1e-9)
+        np.testing.assert_array_equal(ahead["nu"], theta["nu"].values)
+        residual = (np.log(ahead["y"]) - ahead["location"]) / ahead["scale"]
+        # the probability of each under its own degrees of freedom is uniform
+        place = student_t.cdf(residual.transpose("sample", "x"), ahead["nu"].values[:, None])
+        for column in place.T:
+            assert kstest(column, "uniform").pvalue > 1e-3
+
+    def test_score_is_that_of_students_t(self, tails_fit):
+        ahead = bb.forecast(tails_fit, [1e3, 1e5], seed=1)
+        y = np.array([0.3, 0.1])
+        density = student_t.pdf(
+            np.log(y), ahead["nu"].values[:, None], loc=ahead["location"], scale=ahead["scale"]
+        )
+        expected = np.log(density.mean(axis=0)) - np.log(y)
+        np.testing.assert_allclose(bb.log_score(ahead, y), expected, rtol=1e-8)
+
+    def test_learns_what_the_noise_was(self, tails_fit):
+        inside = tails_fit.posterior.quantile([0.01, 0.99], ("chain", "draw"))
+        for name, true in (("sigma_first", 0.05), ("sigma_last", 0.005), ("nu", 3.0)):
+            assert inside[name][0] < true < inside[name][1]
+
+
+class TestKnownErrors:
+    """Standard errors of the new observations."""
+
+    @pytest.mark.parametrize("which", ["line_fit", "accuracy_fit", "correlated_fit"])
+    def test_are_added_in_quadrature(self, fit):
+        x = fit.curve.x[-1] * np.array([1.0, 2.0])
+        plain, more = (bb.forecast(fit, x, seed=1, y_se=y_se) for y_se in (None, [0.0, 0.05]))
+        mu = fit.curve.to_reported(more["curve"])
+        np.testing.assert_allclose(
+            more["scale"].sel(x=x[0]),
+            plain["scale"] if plain["scale"].ndim == 1 else plain["scale"].sel(x=x[0]),
+        )
+        extra = (
+            more["scale"].sel(x=x[1]) ** 2
+            - (plain["scale"] if plain["scale"].ndim == 1 else plain["scale"].sel(x=x[1])) ** 2
+        )
+        np.testing.assert_allclose(extra, (0.05 / mu.sel(x=x[1])) ** 2, rtol=1e-6)
+        spread = np.log(fit.curve.to_reported(more["y"])) - more["location"]
+        assert kstest((spread / more["scale"]).sel(x=x[1]), norm.cdf).pvalue > 1e-3
+
+    def test_one_number_serves_every_x(self, line_fit):
+        one, each = (
+            bb.forecast(line_fit, [1.0, 2.0], seed=1, y_se=y_se) for y_se in (0.1, [0.1, 0.1])
+        )
+        xr.testing.assert_identical(one, each)
+
+    @pytest.mark.parametrize(
+        ("y_se", "message"),
+        [
+            (-0.1, "y_se must hold non-negative numbers"),
+            ([0.1, np.nan], "y_se must hold non-negative numbers"),
+            ([0.1, 0.1, 0.1], "y_se must be one number, or one for each of the 2 x; got 3"),
+        ],
+    )
+    def test_refuses_what_is_no_error(self, line_fit, y_se, message):
+        with pytest.raises(ValueError, match=message):
+            bb.forecast(line_fit, [1.0, 2.0], y_se=y_se)
+
+
+@pytest.mark.slow
+def test_correlated_noise_keeps_the_promise_of_the_band_and_lognormal_noise_does_not(
+    fit_correlated,
+):
+    """90 % bands at the next point and at 10x, for 60 curves with residuals that hang together."""
+    theta = NAMED["M1"].theta | {"sigma": 0.005, "tau": 0.04, "ell": 1.5}
+    x = np.geomspace(1.0, 1e4, 40)
+    held = {"Correlated": np.zeros(2), "LogNormal": np.zeros(2)}
+    for seed in range(60):
+        at = [*x, x[-1] * x[1], 10 * x[-1]]
+        seen, later = bb.simulate(bb.M1(), theta, at, bb.Correlated(), seed=seed).split(n=40)
+        for fit in (
+            fit_correlated(seen, seed=1),
+            bb.fit(seen, bb.M1(), seed=1, progress=False),
+        ):
+            band = bb.interval(bb.forecast(fit, later.x, seed=seed))["y"]
+            inside = (band.sel(bound="lower") < later.y) & (later.y < band.sel(bound="upper"))
+            held[fit.noise.name] += inside.values
+    # three standard errors of 60 trials about 0.9 are 0.78 and 1
+    assert np.all(held["Correlated"] >= 47)
+    assert held["LogNormal"][1] < 47
 
 
 def test_forecast_holds_what_its_authors_held_out(ahead, addition):

@@ -484,6 +484,11 @@ class TestRefuses:
             (BNSL(2), {"d": [1, 0]}, r"d is fixed to \[1, 0\]; it must be above zero"),
             (M1(), {"a": 1, "b": 1, "sigma": 1}, "fixes every parameter of M1 .*nothing is left"),
             (NAMED["custom"].law, {}, "saturating has no default priors: give one for k, r, s"),
+            (
+                Custom(lambda u, theta, xp: -theta["sigma"] * u, ("sigma",), "mine"),
+                {"sigma": 1.0},
+                "sigma is a parameter of mine and of LogNormal noise. Give it another name",
+            ),
             (NAMED["custom"].law, {"r": 1.0}, "give one for k, s, as in priors=.'k': Prior"),
         ],
     )

@@ -58,6 +58,20 @@ class TestPlotForecast:
     def ax(self, addition, addition_fit):
         return bb.plot_forecast(addition_fit, held_out=addition[1])
 
+    def test_continues_the_run_that_is_named(self, runs_fit):
+        """At the last points of each run, the band is about them."""
+        last = runs_fit.curve.x[-1]
+        for run in ("one", "two"):
+            ax = bb.plot_forecast(runs_fit, to=10 * last, run=run)
+            x, low, high = edges(labelled(ax, "90% of new observations"))
+            end = runs_fit.curve.y[runs_fit.curve.run == run][-1]
+            at = np.argmin(np.abs(np.log(x / last)))
+            assert low[at] < end < high[at]
+            # the run is known there better than the scatter of runs about the law
+            theta = runs_fit.posterior
+            scatter = float(np.hypot(theta["sigma"], theta["tau"]).median())
+            assert np.log(high[at] / low[at]) < 0.8 * 2 * 1.645 * scatter
+
     def test_draws_on_a_new_figure(self, ax):
         assert isinstance(ax, Axes)
         assert plt.get_fignums() == [ax.figure.number]

@@ -18,7 +18,10 @@ import bayes_bnsl as bb
 from bayes_bnsl import storage
 from problems import simulated
 
-FITS = ("addition_fit", "limit_fit", "m4_fit", "line_fit", "accuracy_fit", "own_fit", "custom_fit")
+FITS = (
+    "addition_fit", "limit_fit", "m4_fit", "line_fit", "accuracy_fit", "own_fit", "custom_fit",
+    "runs_fit", "tails_fit",
+)  # fmt: skip
 
 
 @pytest.fixture(params=FITS)
@@ -171,7 +174,9 @@ class TestEquation:
 class TestWords:
     def test_repr_says_what_and_whether_to_trust_it(self, fit):
         first, second, *rest = repr(fit).splitlines()
-        assert first == f"<Fit of {fit.law.name} to {fit.curve.name!r}, {len(fit.curve)} points>"
+        usual = fit.noise == bb.LogNormal()
+        kind = fit.law.name if usual else f"{fit.law.name} with {fit.noise.name} noise"
+        assert first == f"<Fit of {kind} to {fit.curve.name!r}, {len(fit.curve)} points>"
         assert second == fit.equation()
         assert " ".join(rest) == str(fit.status)
 
@@ -211,8 +216,9 @@ class TestFile:
         fit.save(tmp_path / "fit.nc")
         back = bb.load_fit(tmp_path / "fit.nc", law=custom_law(fit))
         x = [fit.curve.x[0], 1.7 * fit.curve.x[-1], 1e3 * fit.curve.x[-1]]
-        here, there = bb.forecast(fit, x, seed=4), bb.forecast(back, x, seed=4)
-        xr.testing.assert_identical(here, there)
+        for run in (None, *fit.curve.runs):
+            here, there = (bb.forecast(each, x, run=run, seed=4) for each in (fit, back))
+            xr.testing.assert_identical(here, there)
 
     def test_fixed_values_a_break_come_back(self):
         priors = {"c": np.array([-0.6, 1.0]), "a": np.array(0.0), "d": bb.Prior("Gamma", mu=[1, 2])}
@@ -226,6 +232,13 @@ class TestFile:
     )
     def test_every_law_comes_back(self, law):
         assert storage.value_from(json.loads(json.dumps(storage.value_record(law)))) == law
+
+    @pytest.mark.parametrize(
+        "noise", [kind(changing) for kind in (bb.LogNormal, bb.StudentT, bb.Correlated)
+                  for changing in (False, True)], ids=str,
+    )  # fmt: skip
+    def test_every_noise_comes_back(self, noise):
+        assert storage.value_from(json.loads(json.dumps(storage.value_record(noise)))) == noise
 
     def test_saving_changes_nothing(self, limit_fit, tmp_path):
         before = dict(limit_fit.data.attrs)

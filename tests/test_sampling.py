@@ -405,3 +405,88 @@ def test_intervals_hold_what_they_say():
         inside += bool(band[0] < law(10 * x[-1], theta) < band[2])
     # The parameters are drawn from a narrower range than the prior: not fewer than it says.
     assert inside / n > 0.8 - 3 * np.sqrt(0.8 * 0.2 / n)
+
+
+class TestNoise:
+    """Fits with noise other than the default."""
+
+    def test_correlated_noise_is_learned(self, correlated_fit, runs_fit):
+        for fit in (correlated_fit, runs_fit):
+            assert fit.status.ok
+            inside = fit.posterior.quantile([0.005, 0.995], ("chain", "draw"))
+            for name, true in {"a": 5.0, "b": -0.35, "tau": 0.04, "ell": 1.0}.items():
+                assert inside[name][0] < true < inside[name][1], name
+
+    def test_one_compilation_serves_one_run_and_several(self, correlated_fit, runs_fit):
+        made = [
+            nuts.compile_law(fit.curve, fit.law, fit.noise, fit.priors)
+            for fit in (correlated_fit, runs_fit)
+        ]
+        assert made[0] is made[1]
+
+    def test_a_bad_point_moves_the_curve_less_with_tails(self, tails_fit):
+        """Nine points follow the law and one is off by half: StudentT lets it be."""
+        x = np.geomspace(1, 1e4, 60)
+        y = 5 * x**-0.35 * np.exp(0.005 * np.random.default_rng(1).standard_normal(60))
+        y[-3:-1] *= 1.5
+        curve = bb.Curve(x, y)
+        errors = []
+        for noise in (tails_fit.noise, bb.LogNormal()):
+            fit = bb.fit(curve, bb.M1(), noise=noise, seed=1, progress=False)
+            errors.append(abs(fit.posterior["b"].median().item() + 0.35))
+        assert errors[0] < 0.3 * errors[1]
+
+    def test_log_likelihood_leaves_each_point_out(self, correlated_fit, runs_fit):
+        """Against the closed form of Sundararajan and Keerthi (2001), for some draws."""
+        for fit in (correlated_fit, runs_fit):
+            curve, pointwise = fit.curve, fit.data["log_likelihood"]["y"]
+            distance = np.abs(np.subtract.outer(curve.log_x, curve.log_x))
+            together = 1.0 if curve.run is None else curve.run[:, None] == curve.run[None, :]
+            for draw in (0, 500, 999):
+                theta = fit.posterior.isel(chain=1, draw=draw)
+                sigma, tau, ell = (theta[name].item() for name in ("sigma", "tau", "ell"))
+                process = tau**2 * np.exp(-distance / ell) * together
+                inverse = np.linalg.inv(process + sigma**2 * np.eye(len(curve)))
+                numbers = {name: value.item() for name, value in theta.items()}
+                residual = curve.log_y - fit.law.log_mu(curve.log_x, numbers)
+                scale = np.diag(inverse) ** -0.5
+                expected = norm.logpdf(inverse @ residual * scale**2, scale=scale) - curve.log_y
+                ours = pointwise.isel(chain=1, draw=draw)
+                np.testing.assert_allclose(ours, expected, rtol=1e-7)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("noise", "priors"),
+        [
+            (bb.StudentT(), {"nu": bb.Prior("Gamma", mu=10, sigma=5), "sigma": 0.02}),
+            (bb.Correlated(), {"ell": 1.0, "tau": bb.Prior("LogNormal", mu=-3, sigma=1)}),
+            (bb.Correlated(changing=True), {}),
+        ],
+        ids=["StudentT", "Correlated", "changing"],
+    )
+    def test_serves_both_samplers_and_the_users_priors(self, correlated_fit, noise, priors):
+        fits = [
+            bb.fit(correlated_fit.curve, bb.M1(), noise=noise, priors=priors, seed=1,
+                   sampler=sampler, draws=2000, cores=1, progress=False)
+            for sampler in ("nutpie", "pymc")
+        ]  # fmt: skip
+        for name in ("log_a", "b", *noise.parameters):
+            values = [fit.posterior[name] for fit in fits]
+            if isinstance(priors.get(name), float):
+                assert all(np.all(value == priors[name]) for value in values)
+                continue
+            errors = [error_of(value, "mean") for value in values]
+            means = [float(value.mean()) for value in values]
+            assert means[0] == pytest.approx(means[1], abs=5 * np.hypot(*errors)), name
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("n_breaks", [0, 1])
+    def test_default_fits_with_correlated_noise_converge(self, n_breaks):
+        theta = {"a": 0.2, "b": 8.0, "c0": 0.15, "c": [0.4], "d": [3e3], "f": [0.4]}
+        theta |= {"sigma": 0.004, "tau": 0.02}
+        for seed, (n, ell) in enumerate([(30, 0.3), (30, 1.0), (45, 0.5), (60, 1.5)]):
+            x = np.geomspace(10, 1e6, n)
+            law = bb.BNSL(n_breaks)
+            curve = bb.simulate(law, theta | {"ell": ell}, x, bb.Correlated(), seed=seed)
+            fit = bb.fit(curve, law, noise=bb.Correlated(), seed=seed, progress=False)
+            assert fit.status.ok, f"{n} points: {fit.status}"

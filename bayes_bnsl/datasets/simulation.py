@@ -65,7 +65,7 @@ def simulate(
     <Curve 'simulated': 2 points, x 1 to 10, y 0.2 to 2>
     >>> theta = {"a": 2.0, "b": -1.0, "sigma": 0.01, "tau": 0.03, "ell": 0.5}
     >>> simulate(M1(), theta, np.geomspace(1, 100, 30), Correlated(), seed=1)
-    <Curve 'simulated': 30 points, x 1 to 100, y 0.02 to 2>
+    <Curve 'simulated': 30 points, x 1 to 100, y 0.01962 to 2.064>
     """
     at = checked_numbers(x, "x")
     if not isinstance(noise, Noise):
