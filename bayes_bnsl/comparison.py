@@ -16,7 +16,6 @@ from arviz_stats.utils import ELPDDataLOO
 
 from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Noise
@@ -93,10 +92,6 @@ class Comparison:
     candidates: Sequence[Candidate]
     method: str = "stacking"
     include_unconverged: bool = False
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"weights is {self.method!r}. {did_you_mean(self.method, METHODS)}")
 
     @property
     def fits(self) -> dict[str, Fit]:

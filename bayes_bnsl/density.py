@@ -97,12 +97,15 @@ def joint_log_density(fit: Fit, points: Curve) -> NDArray[np.float64]:
     ndarray, shape (n_draws,)
         Log density of y.
     """
+    if has_independent_points(fit):
+        problem = Problem(points, fit.law, fit.noise, fit.priors, fit.scale)
+        return problem.log_likelihood(fit.posterior).sum("obs_id").values.ravel()
     joint = 0.0
-    known = fit.curve.runs
     labels = np.full(len(points), None) if points.run is None else points.run
     for run in dict.fromkeys(labels):
         some = points.take(labels == run)
-        ahead = forecast(fit, some.x, run=run if run in known else None, y_se=some.y_se)
+        known = run if run in fit.curve.runs else None
+        ahead = forecast(fit, some.x, run=known, y_se=some.y_se)
         y = xr.DataArray(some.y, dims="x")
         each = log_density(y, ahead["location"], ahead["scale"], ahead.get("nu"))
         joint = joint + each.sum("x").values

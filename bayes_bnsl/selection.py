@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayes_bnsl.comparison import Candidate, Comparison
+from bayes_bnsl.comparison import METHODS, Candidate, Comparison
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import NotConvergedWarning, did_you_mean, warn
 from bayes_bnsl.future import first_window, leave_future_out
@@ -101,6 +101,8 @@ def compare(
     """
     if by not in ("loo", "lfo"):
         raise ValueError(f"by is {by!r}. {did_you_mean(by, ('loo', 'lfo'))}")
+    if weights not in METHODS:
+        raise ValueError(f"weights is {weights!r}. {did_you_mean(weights, METHODS)}")
     curve, wanted = _wanted(curve, laws, noise)
     seen = len(np.unique(curve.x))
     if by == "lfo":

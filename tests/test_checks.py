@@ -94,12 +94,10 @@ def test_loo_pit_is_the_closed_form(conjugate, conjugate_fit):
         assert float(found[i]) == pytest.approx(expected, abs=0.03)
 
 
-def test_heavy_tails_foresee_a_point_far_off(line_curve):
-    far = bb.Curve(line_curve.x, line_curve.y * np.where(np.arange(25) == 9, 1.5, 1.0))
-    normal, heavy = (
-        bb.fit(far, bb.M1(), noise=noise, seed=1, progress=False)
-        for noise in (bb.LogNormal(), bb.StudentT())
-    )
+def test_heavy_tails_foresee_a_point_far_off(line_curve, fit_line):
+    far = bb.Curve(line_curve.x, line_curve.y * np.where(np.arange(25) == 9, 1.15, 1.0))
+    normal = fit_line(far, seed=1)
+    heavy = bb.fit(far, bb.M1(), noise=bb.StudentT(), seed=1, progress=False)
     assert bb.check(normal).table.loc["outliers", "p"] < 0.01
     assert bb.check(heavy).table.loc["outliers", "p"] > 0.05
 

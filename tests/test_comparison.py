@@ -97,10 +97,6 @@ class TestWeights:
     def test_a_single_law_has_all(self, compared):
         assert compared(random_elpd(bb.M1())).weights["M1"] == 1
 
-    def test_refuses_an_unknown_method(self, compared):
-        with pytest.raises(ValueError, match=r"weights is 'stack'\. Did you mean 'stacking'"):
-            compared(random_elpd(bb.M1()), method="stack")
-
 
 class TestNumberOfBreaks:
     def test_is_that_of_the_broken_laws_alone(self, compared):

@@ -116,7 +116,7 @@ class TestForecast:
             bb.forecast(limit_fit, x)
 
     def test_refuses_what_is_no_fit(self, limit_fit):
-        with pytest.raises(TypeError, match=r"must be the result of bayes_bnsl\.fit; got <xarr"):
+        with pytest.raises(TypeError, match=r"must be the result of .*compare; got <xarr"):
             bb.forecast(limit_fit.data, [1.0])
 
 

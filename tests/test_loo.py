@@ -85,6 +85,20 @@ class TestRefit:
         np.testing.assert_array_equal(one["elpd"], again["elpd"])
 
 
+class TestCorrelated:
+    def test_a_point_is_foreseen_from_the_others_of_its_run(self, runs_fit):
+        """The fit without a point, asked for it in its run, agrees with importance sampling."""
+        left_out = bb.leave_one_out(runs_fit, repair=False)
+        number = int(left_out["raw_k"].argmin())
+        method, elpd = loo._refit(runs_fit, np.arange(len(runs_fit.curve)) == number, number, {})
+        assert method == "refit"
+        assert elpd == pytest.approx(float(left_out["elpd"][number]), abs=0.05)
+
+    def test_groups_depend_on_one_another(self, runs_fit):
+        with pytest.raises(ValueError, match="depend on one another, so they cannot be left out"):
+            bb.leave_one_out(runs_fit, leave_out="run")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["addition_fit", "limit_fit", "m4_fit", "own_fit"])
 def test_agrees_with_a_fit_without_each_point(which, request):

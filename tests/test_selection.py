@@ -60,7 +60,7 @@ class TestRefuses:
             ({"by": "waic"}, ValueError, "by is 'waic'"),
             ({"laws": []}, ValueError, "laws is empty"),
             ({"laws": ["BNSL(1)"]}, TypeError, r"laws must hold laws such as BNSL\(1\), or fits"),
-            ({"weights": "equal", "laws": [bb.BNSL(20)]}, ValueError, "weights is 'equal'"),
+            ({"weights": "stack"}, ValueError, r"weights is 'stack'\. Did you mean 'stacking'"),
             ({"by": "lfo", "start": 25}, ValueError, "too few to see 25"),
             ({"by": "lfo", "horizon": 0}, ValueError, "horizon must lie between"),
             ({"by": "lfo", "horizon": 1.5}, TypeError, "horizon must be an integer"),
@@ -83,16 +83,15 @@ class TestRefuses:
             bb.compare(bb.M1())
 
 
-class TestAveragedForecast:
-    @pytest.fixture(scope="class")
-    def pair(self, request):
-        """Two laws that share the weight."""
-        fits = [request.getfixturevalue("line_fit"), request.getfixturevalue("limit_fit")]
-        points = fits[0].curve
-        again = bb.fit(points, fits[1].law, seed=1, progress=False)
-        choice = bb.compare({"line": fits[0], "limit": again}, weights="pseudo_bma")
-        return choice, bb.forecast(choice, [2e4, 1e5], seed=1)
+@pytest.fixture(scope="module")
+def pair(line_fit):
+    """Two laws that share the weight, and their forecast."""
+    limit = bb.fit(line_fit.curve, bb.BNSL(0), seed=1, progress=False)
+    choice = bb.compare({"line": line_fit, "limit": limit}, weights="pseudo_bma")
+    return choice, bb.forecast(choice, [2e4, 1e5], seed=1)
 
+
+class TestAveragedForecast:
     def test_has_the_draws_of_each_law_by_weight(self, pair):
         choice, ahead = pair
         assert 0.02 < choice.weights["limit"] < 0.98
