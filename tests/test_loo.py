@@ -89,7 +89,7 @@ class TestCorrelated:
     def test_a_point_is_foreseen_from_the_others_of_its_run(self, runs_fit):
         """The fit without a point, asked for it in its run, agrees with importance sampling."""
         left_out = bb.leave_one_out(runs_fit, repair=False)
-        number = int(left_out["raw_k"].argmin())
+        number = int(np.argmin(left_out["raw_k"].values))
         method, elpd = loo._refit(runs_fit, np.arange(len(runs_fit.curve)) == number, number, {})
         assert method == "refit"
         assert elpd == pytest.approx(float(left_out["elpd"][number]), abs=0.05)
