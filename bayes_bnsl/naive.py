@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from bayes_bnsl import storage
 from bayes_bnsl.columns import checked_numbers
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.noise import LogNormal
 
 __all__ = ["naive_forecasts"]
 
@@ -91,12 +88,14 @@ def _lognormal(
         key: (("sample", "x"), seen.to_reported(np.exp(logged)))
         for key, logged in (("curve", log_curve), ("y", log_curve + sd * z[:, None]))
     }
-    attrs: dict[str, Any] = {"law": name, "noise": json.dumps(storage.value_record(LogNormal()))}
-    attrs |= {"name": seen.name, "x_name": seen.x_name, "y_name": seen.y_name}
+    attrs: dict[str, Any] = {"law": name, "name": seen.name}
+    attrs |= {"x_name": seen.x_name, "y_name": seen.y_name}
     if seen.ceiling is not None:
         attrs["ceiling"] = seen.ceiling
     return xr.Dataset(
-        draws | {"scale": ("sample", np.full(DRAWS, sd))}, coords={"x": x}, attrs=attrs
+        draws | {"location": (("sample", "x"), log_curve), "scale": ("sample", np.full(DRAWS, sd))},
+        coords={"x": x},
+        attrs=attrs,
     )
 
 

@@ -267,8 +267,7 @@ def _break_strip(ax: Axes, shares: list[tuple[Fit, float]]) -> None:
     """Show the posterior of the breaks as a strip along the foot of the axes."""
     label: str | None = "where the breaks are"
     for fit, share in shares:
-        low, high = (np.log(edge) for edge in ax.get_xlim())
-        grid = np.linspace(max(low, fit.curve.log_x[0]), min(high, fit.curve.log_x[-1]), 300)
+        grid = np.linspace(fit.curve.log_x[0], fit.curve.log_x[-1], 300)
         for i in range(fit.law.n_breaks):
             log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
             if np.ptp(log_d) == 0 or log_d.max() < grid[0] or log_d.min() > grid[-1]:

@@ -204,7 +204,7 @@ class TestRounds:
 
     def test_longer_rounds_are_thinned(self, addition, monkeypatch):
         monkeypatch.setattr(sampling, "KEPT", 100)
-        fit = bb.fit(addition[0], bb.BNSL(1), draws=60, chains=10, seed=1, progress=False)
+        fit = bb.fit(addition[0], bb.BNSL(1), draws=30, chains=10, seed=1, progress=False)
         assert dict(fit.posterior.sizes) == {"chain": 10, "draw": 100, "brk": 1}
         assert fit.data["sample_stats"].sizes["draw"] == 100
 
