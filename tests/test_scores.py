@@ -223,9 +223,8 @@ class TestScore:
     def test_accuracies_score_like_the_errors_they_stand_for(self):
         errors = lognormal_with_curve()
         accuracies = 1 - errors[["curve", "y"]]
-        accuracies = accuracies.assign(scale=errors["scale"]).assign_attrs(
-            errors.attrs, ceiling=1.0
-        )
+        accuracies = accuracies.assign(location=errors["location"], scale=errors["scale"])
+        accuracies = accuracies.assign_attrs(errors.attrs, ceiling=1.0)
         one, other = bb.score(errors, Y), bb.score(accuracies, 1 - Y)
         np.testing.assert_allclose(one, other, rtol=1e-9)
         np.testing.assert_allclose(bb.pit(errors, Y), 1 - bb.pit(accuracies, 1 - Y))
@@ -237,9 +236,10 @@ class TestScore:
 
 
 def lognormal_with_curve():
-    ahead = lognormal(MEAN, SD, noise='{"type": "LogNormal"}')
-    curve = xr.DataArray(np.exp(np.broadcast_to(MEAN, (4001, 3))), dims=("sample", "x"))
-    return ahead.assign(curve=curve, scale=("sample", np.full(4001, SD)))
+    ahead = lognormal(MEAN, SD, y_name="y")
+    location = xr.DataArray(np.broadcast_to(MEAN, (4001, 3)), dims=("sample", "x"))
+    scale = ("sample", np.full(4001, SD))
+    return ahead.assign(curve=np.exp(location), location=location, scale=scale)
 
 
 @pytest.mark.parametrize("function", [bb.rmsle, bb.crps, bb.pit, bb.coverage, bb.msce, bb.score])
