@@ -59,7 +59,7 @@ def forecast_curve(folder, number, settings):
     choice, seconds = compared(curve.seen, [*BROKEN, *RIVALS], settings)
     row = {"curve": curve.name, "source": curve.source, "points": len(curve.seen)}
     row |= {"seconds": seconds} | verdict(choice)
-    table = choice.table
+    table = choice.table.query("status == 'converged'")
     close = table[table["elpd_diff"].abs() <= table["dse"].fillna(0.0)].index
     row["winning_set"] = " ".join(close)
     if choice.weights.any():
@@ -100,12 +100,13 @@ def run(measure, tasks, path, workers, columns):
         with path.open(newline="") as file:
             done = {row["task"] for row in csv.DictReader(file)}
     left = [task for task in tasks if repr(task[:2]) not in done]
-    fresh = not path.is_file()
+    fresh = not path.is_file() or not path.stat().st_size
     context = multiprocessing.get_context("spawn")
     with path.open("a", newline="") as file, ProcessPoolExecutor(workers, context) as pool:
         writer = csv.DictWriter(file, ["task", *columns], restval="")
         if fresh:
             writer.writeheader()
+            file.flush()
         running = {pool.submit(measure, *task): task for task in left}
         for number, each in enumerate(as_completed(running), 1):
             writer.writerow({"task": repr(running[each][:2])} | each.result())

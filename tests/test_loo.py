@@ -107,19 +107,21 @@ def test_agrees_with_a_fit_without_each_point(which, request):
     exact = np.empty(len(fit.curve))
     for i in range(len(fit.curve)):
         others = np.arange(len(fit.curve)) != i
-        again = bb.fit(
+        again = loo.quiet_fit(
             fit.curve.take(others), fit.law, priors=fit.priors, scale=fit.scale,
-            seed=100 + i, progress=False,
+            seed=100 + i,
         )  # fmt: skip
+        if not again.status.ok:  # of one point in fourteen the others leave two modes
+            exact[i] = np.nan
+            continue
         known = 0 if fit.curve.y_se is None else fit.curve.y_se[i] / fit.curve.y[i]
         theta = {name: draws.values for name, draws in again.posterior.data_vars.items()}
         log_mu = fit.law.log_mu(fit.curve.log_x[i], theta)
         log_y = fit.curve.log_y[i]
-        scale = np.sqrt(
-            theta["sigma"] ** 2 + (0 if known is None else known[i] / fit.curve.y[i]) ** 2
-        )
+        scale = np.sqrt(theta["sigma"] ** 2 + known**2)
         density = norm.logpdf(log_y, log_mu, scale) - log_y
         exact[i] = logsumexp(density) - np.log(density.size)
+    assert np.isnan(exact).sum() <= 1
     trusted = left_out["pareto_k"].values <= 0.7
     expected = exact > -3  # the mean density of a surprise hangs on a few draws
     np.testing.assert_allclose(
