@@ -224,7 +224,7 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, **settings: Any) -> Any:
     ]
     names = [name for name in names if np.ptp(fit.posterior[name].values) > 0]  # not fixed
     settings = {"figure_kwargs": {"layout": "constrained"}} | settings
-    return azp.plot_dist(
+    picture = azp.plot_dist(
         fit.data,
         var_names=names,
         ci_kind="eti",
@@ -232,6 +232,10 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, **settings: Any) -> Any:
         visuals={"point_estimate_text": False} | settings.pop("visuals", {}),
         **settings,
     )
+    if picture.backend == "matplotlib":
+        for ax in picture.viz["figure"].item().axes:
+            ax.xaxis.set_major_locator(MaxNLocator(4))  # small panels: labels would run together
+    return picture
 
 
 def _new_axes(ax: Axes | None) -> Axes:

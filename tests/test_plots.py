@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -276,6 +277,15 @@ class TestPlotPosterior:
     def test_leaves_out_what_is_fixed(self, line_fit):
         picture = bb.plot_posterior(line_fit)
         assert set(picture.viz["plot"].dataset.data_vars) == {"log_a", "b"}
+
+    def test_labels_of_ticks_do_not_run_together(self, addition_fit):
+        figure = bb.plot_posterior(addition_fit).viz["figure"].item()
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+            boxes = [box for box in boxes if ax.bbox.x0 <= (box.x0 + box.x1) / 2 <= ax.bbox.x1]
+            assert len(boxes) >= 2
+            assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
     def test_passes_settings_on(self, limit_fit):
         picture = bb.plot_posterior(limit_fit, visuals={"title": False}, backend="none")
