@@ -14,12 +14,12 @@ from math import exp, expm1, isfinite, log, log1p, pi, sinh
 import dynesty
 import numpy as np
 from dynesty.internal_samplers import InternalSampler, SamplerReturn
-from dynesty.utils import merge_runs
 from numba import njit
-from scipy.special import digamma, ndtr, ndtri, polygamma
+from scipy.special import digamma, ndtr, ndtri, polygamma, softmax
 
 from bayes_bnsl import BNSL, M1, M4
 from bayes_bnsl.priors import Scale
+
 
 @njit
 def softplus(t):
@@ -47,7 +47,7 @@ def write_m1(z, scale, log_x, log_mu):
 
 
 def writer_of_bnsl(n):
-    """Return what writes log mu of BNSL(n): first, last, sigma, a, then d, f and c of each break."""
+    """Return what writes log mu of BNSL(n): first, last, sigma, a, then d, f, c of the breaks."""
     others = 2 * np.arange(n, 0, -1)
     means = digamma(2) - digamma(others)
     sds = np.sqrt(polygamma(1, 2) + polygamma(1, others))
@@ -148,20 +148,20 @@ def compiled(law):
         return value if isfinite(value) else -1e300
 
     @njit
-    def walk(z, live, at_least, steps, seed, scale, log_x, log_y):
+    def walk(z, live, at_least, steps, generator, scale, log_x, log_y):
         """Walk in the prior, where the likelihood is above a bound.
 
         A step leads along the difference of two live points (Ter Braak, Statistics and Computing
         2006): its direction and length are those of the region, also where that is bent. Lengths
         of all sizes are tried; a whole difference leads from mode to mode.
         """
-        np.random.seed(seed)
         value = log_likelihood(z, scale, log_x, log_y)
         for _ in range(steps):
-            one, other = live[np.random.randint(len(live))], live[np.random.randint(len(live))]
-            share = 1.0 if np.random.random() < 0.1 else exp(-4 * np.random.random())
+            one = live[generator.integers(0, len(live))]
+            other = live[generator.integers(0, len(live))]
+            share = 1.0 if generator.random() < 0.1 else exp(-4 * generator.random())
             proposed = z + share * (one - other)
-            if np.random.random() < exp(0.5 * (np.sum(z**2) - np.sum(proposed**2))):
+            if generator.random() < exp(0.5 * (np.sum(z**2) - np.sum(proposed**2))):
                 there = log_likelihood(proposed, scale, log_x, log_y)
                 if there > at_least:
                     z, value = proposed, there
@@ -185,9 +185,8 @@ class Walk(InternalSampler):
     @staticmethod
     def sample(args):
         """Return the end of a walk."""
-        steps, seed = args.kwargs["steps"], args.rseed.integers(2**32)
-        start = ndtri(args.u)
-        z, value = args.kwargs["walk"](start, args.kwargs["live"], args.loglstar, steps, seed)
+        walk, live, steps = (args.kwargs[name] for name in ("walk", "live", "steps"))
+        z, value = walk(ndtri(args.u), live, args.loglstar, steps, args.rseed)
         return SamplerReturn(ndtr(z), z, value, steps, [], {}, {})
 
 
@@ -226,20 +225,21 @@ class Moments:
 
 
 def moments(curve, law, log_x, *, runs=6, n_live=300, steps=300):
-    """Return the moments of log mu at some log x by several runs of nested sampling, merged.
+    """Return the moments of log mu at some log x by several runs, weighted by their evidence.
 
     Their errors are what leaving out one run at a time tells (jackknife). A run by itself thinks
     too well of itself: its walks start from one another, so its strands are not independent.
     """
     made = [run(curve, law, seed, n_live=n_live, steps=steps) for seed in range(runs)]
+    values = [log_mu_at(law, Scale.of(curve), one.samples, log_x) for one in made]
 
     def mean_and_sd(some):
-        merged = merge_runs(some, print_progress=False)
-        weights = merged.importance_weights()
-        log_mu = log_mu_at(law, Scale.of(curve), merged.samples, log_x)
+        weights = softmax(np.concatenate([made[i].logwt for i in some]))
+        log_mu = np.concatenate([values[i] for i in some])
         mean = weights @ log_mu
         return np.array([mean, np.sqrt(weights @ (log_mu - mean) ** 2)])
 
-    without = [mean_and_sd(made[:i] + made[i + 1 :]) for i in range(runs)]
+    every = set(range(runs))
+    without = [mean_and_sd(every - {i}) for i in every]
     evidence = np.array([(one.logz[-1], one.logzerr[-1]) for one in made]).T
-    return Moments(*mean_and_sd(made), *(np.sqrt(runs - 1) * np.std(without, axis=0)), *evidence)
+    return Moments(*mean_and_sd(every), *(np.sqrt(runs - 1) * np.std(without, axis=0)), *evidence)

@@ -41,7 +41,7 @@ CASES = {
     "two breaks where there is one": (lambda: simulated("one break"), bb.BNSL(2)),
     "four-digit addition, two breaks": (lambda: bb.load_curve("four_digit_addition"), bb.BNSL(2)),
     "language model, two breaks": (
-        lambda: public_curve("LM / val_loss / 2.62e+08"),
+        lambda: public_curve("LM / val_loss / 1.34e+08"),
         bb.BNSL(2),
     ),
 }
@@ -74,7 +74,11 @@ def exact_moments(curve, log_x):
     log_evidence = logsumexp(weights) + np.log(z[1] - z[0])
     weights = softmax(weights)
     mean = weights @ np.array(means)
-    return mean, np.sqrt(weights @ (np.array(variances) + (np.array(means) - mean) ** 2)), log_evidence
+    return (
+        mean,
+        np.sqrt(weights @ (np.array(variances) + (np.array(means) - mean) ** 2)),
+        log_evidence,
+    )
 
 
 @pytest.mark.parametrize("law", [bb.M1(), bb.M4(), *map(bb.BNSL, range(4))], ids=str)
@@ -126,7 +130,7 @@ def test_moments_agree_with_nested_sampling(name):
     assert pull @ pull < chi2.isf(1e-3, len(pull) - 1), "the runs contradict each other: no oracle"
     fit = bb.fit(curve, law, seed=1, progress=False)
     assert fit.status.ok
-    theta = dict(fit.posterior.data_vars)
+    theta, apart_at = dict(fit.posterior.data_vars), []
     for i, label in enumerate(BEYOND):
         log_mu = law.log_mu(log_x[i], theta).rename("it").to_dataset()
         for of_oracle, error, ours, method in (
@@ -141,4 +145,6 @@ def test_moments_agree_with_nested_sampling(name):
                 f"error of the oracle {error[i] / oracle.sd[i]:.3f} sd"
             )
             assert both < 0.15 * oracle.sd[i], "too uncertain to tell anything"
-            assert apart <= max(3 * both, 0.02 * oracle.sd[i]), (label, method)
+            if apart > max(3 * both, 0.02 * oracle.sd[i]):
+                apart_at.append((label, method))
+    assert not apart_at
