@@ -7,7 +7,8 @@ import os
 import arviz_stats as azs
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.special import logsumexp, softmax
+from scipy.stats import chi2, multivariate_normal, norm
 
 import bayes_bnsl as bb
 import nested
@@ -40,14 +41,14 @@ CASES = {
     "two breaks where there is one": (lambda: simulated("one break"), bb.BNSL(2)),
     "four-digit addition, two breaks": (lambda: bb.load_curve("four_digit_addition"), bb.BNSL(2)),
     "language model, two breaks": (
-        lambda: public_curve("LM / val_loss / 2.62e+08"),
+        lambda: public_curve("LM / val_loss / 1.34e+08"),
         bb.BNSL(2),
     ),
 }
 
 
 def exact_moments(curve, log_x):
-    """Return mean and sd of log mu of a power law whose sigma is unknown.
+    """Return mean and sd of log mu of a power law whose sigma is unknown, and the log evidence.
 
     Given sigma the posterior is Gaussian: log mu is a line between its ends, which are
     Normal(log y there, spread). What remains is an integral over sigma.
@@ -69,22 +70,51 @@ def exact_moments(curve, log_x):
         variances.append(np.einsum("ij,jk,ik->i", at, np.linalg.inv(precision), at))
         covariance = sigma**2 * np.eye(len(curve)) + scale.spread**2 * h @ h.T
         weights.append(multivariate_normal.logpdf(curve.log_y, h @ centre, covariance))
-    weights = np.exp(np.array(weights) - max(weights)) * norm.pdf(z)
-    weights /= weights.sum()
+    weights = np.array(weights) + norm.logpdf(z)
+    log_evidence = logsumexp(weights) + np.log(z[1] - z[0])
+    weights = softmax(weights)
     mean = weights @ np.array(means)
-    return mean, np.sqrt(weights @ (np.array(variances) + (np.array(means) - mean) ** 2))
+    return (
+        mean,
+        np.sqrt(weights @ (np.array(variances) + (np.array(means) - mean) ** 2)),
+        log_evidence,
+    )
+
+
+@pytest.mark.parametrize("law", [bb.M1(), bb.M4(), *map(bb.BNSL, range(4))], ids=str)
+def test_both_implementations_agree(law):
+    """Laws and priors as the oracle has them, against those of the package."""
+    curve = simulated("one break")
+    scale, log_x = Scale.of(curve), np.append(curve.log_x, curve.log_x[-1] + np.log([2.0, 10.0]))
+    names = np.array(nested.names_of(law))
+    for z in np.random.default_rng(1).standard_normal((50, len(names))):
+
+        def coordinate(name, *, per_break=False, z=z):
+            found = z[names == name]
+            return found if per_break else found.item()
+
+        theta = priors.parameters(law, scale, {}, coordinate)
+        theta |= priors.noise_parameters(bb.LogNormal(), scale, {}, coordinate)
+        log_mu = law.log_mu(log_x, theta)
+        np.testing.assert_allclose(
+            nested.log_mu_at(law, scale, [z], log_x)[0], log_mu, rtol=1e-10, atol=1e-10
+        )
+        log_likelihood = norm.logpdf(curve.log_y, log_mu[: len(curve)], theta["sigma"]).sum()
+        np.testing.assert_allclose(nested.log_likelihood(curve, law, z), log_likelihood, rtol=1e-9)
 
 
 def test_the_oracle_itself():
-    """Against a posterior that one integral gives."""
+    """Against a posterior, and an evidence, that one integral gives."""
     curve = simulated("M1")
     curve = bb.Curve(curve.x[::4], curve.y[::4])
     log_x = curve.log_x[-1] + np.log([1.0, 10.0])
-    mean, sd = exact_moments(curve, log_x)
-    got = nested.moments(curve, bb.M1(), log_x, n_live=60, slices=4, count=5_000)
+    mean, sd, log_evidence = exact_moments(curve, log_x)
+    got = nested.moments(curve, bb.M1(), log_x, n_live=100, steps=50)
     np.testing.assert_array_less(np.abs(got.mean - mean), 4 * got.mean_error)
     np.testing.assert_array_less(np.abs(got.sd - sd), 4 * got.sd_error)
-    np.testing.assert_array_less(got.mean_error, 0.05 * sd)
+    np.testing.assert_array_less(got.mean_error, 0.1 * sd)
+    pull = (got.log_evidence - log_evidence) / got.log_evidence_error
+    assert abs(pull.sum()) < 4 * np.sqrt(len(pull))
 
 
 @pytest.mark.slow
@@ -93,13 +123,14 @@ def test_moments_agree_with_nested_sampling(name):
     make, law = CASES[name]
     curve = make()
     log_x = curve.log_x[-1] + np.log(list(BEYOND.values()))
+    oracle = nested.moments(curve, law, log_x)
+    print(f"\n{name}: log evidence of the runs {np.round(oracle.log_evidence, 1)}")
+    pull = oracle.log_evidence - oracle.log_evidence.mean()
+    pull /= oracle.log_evidence_error
+    assert pull @ pull < chi2.isf(1e-3, len(pull) - 1), "the runs contradict each other: no oracle"
     fit = bb.fit(curve, law, seed=1, progress=False)
     assert fit.status.ok
-    oracle = nested.moments(curve, law, log_x)
-    print(f"\n{name}: {oracle.effective_draws:.0f} effective draws of the oracle")
-    assert oracle.effective_draws > 500, "the proposal is too far from the posterior: no oracle"
-    assert oracle.largest_weight < 0.1, "one draw has much of the weight: no oracle"
-    theta = dict(fit.posterior.data_vars)
+    theta, apart_at = dict(fit.posterior.data_vars), []
     for i, label in enumerate(BEYOND):
         log_mu = law.log_mu(log_x[i], theta).rename("it").to_dataset()
         for of_oracle, error, ours, method in (
@@ -110,7 +141,10 @@ def test_moments_agree_with_nested_sampling(name):
             apart = abs(float(ours) - of_oracle[i])
             print(
                 f"{name}, {label}, {method}: {float(ours):.4f} and {of_oracle[i]:.4f}, "
-                f"{apart / both:.1f} standard errors or {apart / oracle.sd[i]:.3f} sd apart"
+                f"{apart / both:.1f} standard errors or {apart / oracle.sd[i]:.3f} sd apart; "
+                f"error of the oracle {error[i] / oracle.sd[i]:.3f} sd"
             )
             assert both < 0.15 * oracle.sd[i], "too uncertain to tell anything"
-            assert apart <= max(3 * both, 0.02 * oracle.sd[i]), (label, method)
+            if apart > max(3 * both, 0.02 * oracle.sd[i]):
+                apart_at.append((label, method))
+    assert not apart_at
