@@ -33,7 +33,7 @@ from bayes_bnsl.status import LEAST_EFFECTIVE_DRAWS, Status
 __all__ = ["fit"]
 
 N_STARTS = 16
-"""Climbs to modes, from draws of the prior."""
+"""Climbs to modes from draws of the prior, for each break and one more: breaks make modes."""
 
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
@@ -138,7 +138,9 @@ def fit(
     compiled = nuts.compile_law(curve, law, noise, priors)
     began = time.perf_counter()
     data = models.model_data(curve, law, noise, priors, scale)
-    modes = find_modes(compiled.log_density(data), compiled.draw_prior(generator, N_STARTS))
+    modes = find_modes(
+        compiled.log_density(data), compiled.draw_prior(generator, N_STARTS * (1 + law.n_breaks))
+    )
     positions = _dispersed(modes, chains, generator)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:

@@ -2,7 +2,7 @@
 
 The bar: rank-normalised R-hat at most 1.01 and bulk and tail effective sample size at least
 400 for every parameter and for log mu at both ends of the data and at ten times their end,
-and no divergence.
+and no divergence. If the draws had to jump between modes, at least 98 % of them have jumped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = ["Status", "diagnose"]
 
 MOST_R_HAT = 1.01
 LEAST_EFFECTIVE_DRAWS = 400
+LEAST_JUMPED = 0.98
 
 SENTENCES = {
     "converged": (
@@ -39,6 +40,11 @@ SENTENCES = {
         "Only {effective_draws:.0f} effective draws of {worst_effective_draws} (should be at "
         "least 400): the ends of intervals are noisy. Raise max_gradients."
     ),
+    "few_jumps": (
+        "The chains did not mix, and only {jumped:.0%} of the draws could jump between the places "
+        "they had visited (should be at least 98%): how much each mode weighs is uncertain, and "
+        "so are the ends of intervals. Use fewer breaks, or give a prior that rules a mode out."
+    ),
     "constant_y": (
         "All y are equal, so the points say nothing about slopes or noise: what you see is the "
         "prior. Check that the right column was read."
@@ -58,7 +64,8 @@ class Status:
     Parameters
     ----------
     name : str
-        ``converged``, ``divergent``, ``chains_disagree``, ``few_draws`` or ``constant_y``.
+        ``converged``, ``divergent``, ``chains_disagree``, ``few_draws``, ``few_jumps`` or
+        ``constant_y``.
     r_hat : float
         Largest rank-normalised R-hat.
     effective_draws : float
@@ -150,6 +157,8 @@ def diagnose(
         verdict = "divergent"
     elif not effective[fewest] >= LEAST_EFFECTIVE_DRAWS:
         verdict = "few_draws"
+    elif 0 < jumped < LEAST_JUMPED:
+        verdict = "few_jumps"
     else:
         verdict = "converged"
     return Status(

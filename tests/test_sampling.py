@@ -202,11 +202,14 @@ class TestRounds:
         assert str(warning.message) == f"BNSL(1) fitted to 'four_digit_addition'. {fit.status}"
         assert warning.filename == __file__  # the line of the user's
 
-    def test_longer_rounds_are_thinned(self, addition, monkeypatch):
-        monkeypatch.setattr(sampling, "KEPT", 100)
-        fit = bb.fit(addition[0], bb.BNSL(1), draws=30, chains=10, seed=1, progress=False)
-        assert dict(fit.posterior.sizes) == {"chain": 10, "draw": 100, "brk": 1}
-        assert fit.data["sample_stats"].sizes["draw"] == 100
+    def test_longer_rounds_are_thinned(self):
+        values = np.arange(50.0).reshape(2, 25)
+        drawn = nuts.Drawn({"z": values}, {"energy": 2 * values}, values[..., None])
+        kept = drawn.thinned(10)
+        assert kept.values["z"][0].tolist() == list(range(0, 25, 3))  # evenly, the last among them
+        np.testing.assert_array_equal(kept.statistics["energy"], 2 * kept.values["z"])
+        np.testing.assert_array_equal(kept.positions[..., 0], kept.values["z"])
+        assert drawn.thinned(25).values["z"].shape == (2, 25)
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,12 @@ class TestDiagnose:
         status = diagnose({"a": draws(), "sigma": np.full((4, 1000), 0.02)}, 0)
         assert status.name == "converged"
 
+    def test_draws_that_could_not_jump_are_said(self):
+        assert diagnose({"a": draws()}, 0, jumped=0.98).ok
+        status = diagnose({"a": draws()}, 0, jumped=0.97)
+        assert status.name == "few_jumps"
+        assert "only 97% of the draws could jump" in str(status)
+
     def test_the_gravest_verdict_counts(self):
         assert diagnose({"a": apart()}, 7, constant_y=True).name == "constant_y"
         assert diagnose({"a": apart()}, 7).name == "chains_disagree"
