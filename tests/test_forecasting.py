@@ -194,7 +194,7 @@ class TestLogScore:
 
     def test_a_density_integrates_to_one(self, ahead):
         at = ahead.isel(x=[2], sample=slice(None, None, 20))
-        y = np.geomspace(0.05, 10.0, 1000)
+        y = np.geomspace(0.2, 1.6, 3000)
         density = [np.exp(bb.log_score(at, value).item()) for value in y]
         assert np.trapezoid(density, y) == pytest.approx(1, abs=1e-3)
 

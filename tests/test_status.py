@@ -113,7 +113,7 @@ class TestSentences:
 
     def test_there_is_one_for_each_verdict(self):
         assert set(SENTENCES) == {
-            "converged", "divergent", "chains_disagree", "few_draws", "constant_y",
+            "converged", "divergent", "chains_disagree", "few_draws", "few_jumps", "constant_y",
         }  # fmt: skip
         assert [name for name in SENTENCES if Status(name, 1, 1, 0, "", "").ok] == ["converged"]
 
