@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from bayes_bnsl import priors as defaults
+from bayes_bnsl import defaults
 from bayes_bnsl.columns import checked_integer, checked_numbers
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.datasets import simulate

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_bnsl import priors as defaults
+from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Noise, Points, log_density
@@ -36,7 +36,7 @@ class Problem:
     def parameters(self, values: Draws) -> Draws:
         """Return the parameters of the law and the noise for draws of the free variables.
 
-        They come from the function that defines the model (:func:`bayes_bnsl.priors.parameters`),
+        They come from the function that defines the model (:func:`bayes_bnsl.defaults.parameters`),
         here with NumPy.
         """
         given = {

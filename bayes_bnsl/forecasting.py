@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from bayes_bnsl import storage
@@ -216,6 +216,18 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
             "that say what y is. Pass what bayes_bnsl.forecast returned; some xarray operations "
             "drop attributes."
         )
+    values, ceiling = observations(forecast, y), forecast.attrs.get("ceiling")
+    observed = xr.DataArray(values if ceiling is None else ceiling - values, dims="x")
+    density = log_density(observed, forecast["location"], forecast["scale"], forecast.get("nu"))
+    return xr.apply_ufunc(
+        lambda values: logsumexp(values, axis=-1) - np.log(values.shape[-1]),
+        density,
+        input_core_dims=[["sample"]],
+    ).rename("log_score")
+
+
+def observations(forecast: xr.Dataset, y: ArrayLike) -> NDArray[np.float64]:
+    """Check observations at the x of a forecast, and return them in its units."""
     ceiling = forecast.attrs.get("ceiling")
     values = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")
     if values.shape != forecast["x"].shape:
@@ -226,13 +238,7 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     if ceiling is not None:
         fault = Fault(values >= ceiling, "not", "An error of zero has no logarithm")
         refuse([fault], "y", f"numbers below ceiling={ceiling:g}", values)
-    observed = xr.DataArray(values if ceiling is None else ceiling - values, dims="x")
-    density = log_density(observed, forecast["location"], forecast["scale"], forecast.get("nu"))
-    return xr.apply_ufunc(
-        lambda values: logsumexp(values, axis=-1) - np.log(values.shape[-1]),
-        density,
-        input_core_dims=[["sample"]],
-    ).rename("log_score")
+    return values
 
 
 def _averaged(

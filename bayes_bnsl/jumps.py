@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from bayes_bnsl.optimum import Vector
@@ -120,8 +119,11 @@ def _steps(excess: Vector, excess_proposed: Vector) -> int:
     return int(enough[0]) if enough.size else MOST_STEPS
 
 
-def _fitted(draws: Vector, generator: np.random.Generator) -> GaussianMixture:
+def _fitted(draws: Vector, generator: np.random.Generator) -> Any:
     """Fit the mixture to draws with mean 0 and standard deviation 1."""
+    from sklearn.exceptions import ConvergenceWarning  # slow to import, and many fits never jump
+    from sklearn.mixture import GaussianMixture
+
     count, dimensions = draws.shape
     mixture = GaussianMixture(
         n_components=int(np.clip(count // (10 * dimensions), 1, COMPONENTS)),

@@ -18,7 +18,7 @@ import pytensor.tensor as pt
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
 
-from bayes_bnsl import priors as defaults
+from bayes_bnsl import defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.kalman import given_earlier

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -93,14 +92,13 @@ class Compiled:
             for name in self.free
         }
 
-    def log_densities(self, data: Mapping[str, Any]) -> Callable[[Vector], Vector]:
-        """Return the log density of many positions at once, on all cores."""
+    def log_densities(self, data: Mapping[str, Any], cores: int) -> Callable[[Vector], Vector]:
+        """Return the log density of many positions at once, on so many cores."""
         _function, shared = self._compiled("logp_func", data)
-        workers = os.cpu_count() or 1
-        pool = ThreadPoolExecutor(workers)
+        pool = ThreadPoolExecutor(cores)
 
         def of_many(positions: Vector) -> Vector:
-            parts = np.array_split(np.ascontiguousarray(positions), workers)
+            parts = np.array_split(np.ascontiguousarray(positions), cores)
             return np.concatenate(list(pool.map(lambda part: self._each(part, *shared), parts)))
 
         return of_many

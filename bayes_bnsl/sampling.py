@@ -9,7 +9,9 @@ until `max_gradients` are spent.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -92,7 +94,8 @@ def fit(
     sampler : {"nutpie", "pymc"}
         Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
     cores : int, optional
-        How many chains run at once; all of them by default.
+        How many chains run at once, all of them by default; and how many cores draws that jump
+        may use, all there are by default.
     seed : int, optional
         Makes the result repeatable. Drawn at random, and kept in the fit, by default.
     progress : bool, default True
@@ -142,6 +145,7 @@ def fit(
         compiled.log_density(data), compiled.draw_prior(generator, N_STARTS * (1 + law.n_breaks))
     )
     positions = _dispersed(modes, chains, generator)
+    log_densities = compiled.log_densities(data, cores or os.cpu_count() or 1)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:
         if sampler == "pymc":
@@ -165,7 +169,7 @@ def fit(
         mixed = status.name not in ("chains_disagree", "few_draws")
         least, most = SWEEPS if enough and not mixed else (0, 0)
         for sweep in range(1, most + 1):
-            drawn = _refreshed(drawn, compiled, data, generator)
+            drawn = _refreshed(drawn, compiled, data, log_densities, generator)
             parameters = problem.parameters(drawn.values)
             status = problem.diagnose(drawn.values, parameters, drawn.statistics)
             if status.ok and sweep >= least:
@@ -204,11 +208,15 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
 
 
 def _refreshed(
-    drawn: nuts.Drawn, compiled: nuts.Compiled, data: Any, generator: np.random.Generator
+    drawn: nuts.Drawn,
+    compiled: nuts.Compiled,
+    data: Any,
+    log_densities: Callable[[Vector], Vector],
+    generator: np.random.Generator,
 ) -> nuts.Drawn:
     """Let every draw jump between the modes that the chains have seen."""
     flat = drawn.positions.reshape(-1, drawn.positions.shape[-1])
-    flat, log_density, moved = jump(flat, compiled.log_densities(data), generator)
+    flat, log_density, moved = jump(flat, log_densities, generator)
     shape = drawn.positions.shape[:2]
     values = {
         name: array.reshape(*shape, *array.shape[2:])

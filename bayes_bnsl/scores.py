@@ -14,9 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_bnsl.columns import Fault, checked_numbers, refuse
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.forecasting import log_score
+from bayes_bnsl.forecasting import log_score, observations
 from bayes_bnsl.naive import naive_forecasts
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def crps(forecast: xr.Dataset, y: ArrayLike, *, log: bool = True) -> xr.DataArra
     """
     draws, observed = _in_logs(forecast, y)
     if not log:
-        draws, observed = _draws_of(forecast), checked_numbers(_listed(y), "y", sign="finite")
+        draws, observed = _draws_of(forecast), observations(forecast, y)
     # sums of the largest floats would overflow
     unit = max(np.abs(draws).max(), np.abs(observed).max(), np.finfo(float).tiny)
     draws, observed = draws / unit, observed / unit
@@ -144,8 +143,7 @@ def pit(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ValueError
         If there is not one y for each x, or one is out of range.
     """
-    _in_logs(forecast, y)
-    draws, observed = _draws_of(forecast), np.asarray(_listed(y), dtype=float)
+    draws, observed = _draws_of(forecast), observations(forecast, y)
     below = (draws < observed).mean(axis=0) + 0.5 * (draws == observed).mean(axis=0)
     return _over_x(forecast, below).rename("pit")
 
@@ -296,16 +294,8 @@ def _row(forecast: xr.Dataset, y: ArrayLike, prob: float) -> dict[str, float]:
 def _in_logs(forecast: xr.Dataset, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return draws, shape (sample, x), and observations of the log of what was modelled."""
     ceiling = forecast.attrs.get("ceiling")
-    observed = checked_numbers(_listed(y), "y", sign="positive" if ceiling is None else "finite")
-    if observed.shape != forecast["x"].shape:
-        raise ValueError(
-            f"y must hold one value for each of the {forecast['x'].size} x of the forecast; "
-            f"got {observed.size}."
-        )
-    draws = _draws_of(forecast)
+    observed, draws = observations(forecast, y), _draws_of(forecast)
     if ceiling is not None:
-        fault = Fault(observed >= ceiling, "not", "An error of zero has no logarithm")
-        refuse([fault], "y", f"numbers below ceiling={ceiling:g}", observed)
         draws, observed = ceiling - draws, ceiling - observed
     # far beyond the data an accuracy is its ceiling to the last digit
     return np.log(np.maximum(draws, np.finfo(float).tiny)), np.log(observed)
@@ -317,8 +307,3 @@ def _draws_of(forecast: xr.Dataset) -> NDArray[np.float64]:
 
 def _over_x(forecast: xr.Dataset, values: NDArray[Any]) -> xr.DataArray:
     return xr.DataArray(values, dims="x", coords=forecast["x"].coords)
-
-
-def _listed(values: Any) -> Any:
-    """Let a single number stand for a list of one."""
-    return values if np.ndim(values) else [values]

@@ -6,9 +6,9 @@ spaced x. Every number of the table is then in the unit that its row names.
 
 import numpy as np
 
-from bayes_bnsl import BNSL, M1, M2, M3, M4, Correlated, LogNormal, StudentT, priors
+from bayes_bnsl import BNSL, M1, M2, M3, M4, Correlated, LogNormal, Scale, StudentT, defaults
 
-SCALE = priors.Scale(0.0, 1.0, 0.0, -1.0, spread=1.0, gap=1 / 13)
+SCALE = Scale(0.0, 1.0, 0.0, -1.0, spread=1.0, gap=1 / 13)
 DRAWS = 1_000_000
 
 
@@ -22,8 +22,8 @@ def draw(law, noise=None, seed=0):
         z[name] = generator.standard_normal(shape)
         return z[name]
 
-    theta = priors.parameters(law, SCALE, {}, coordinate)
-    theta |= priors.noise_parameters(noise or LogNormal(), SCALE, {}, coordinate)
+    theta = defaults.parameters(law, SCALE, {}, coordinate)
+    theta |= defaults.noise_parameters(noise or LogNormal(), SCALE, {}, coordinate)
     ends = SCALE.log_y_first + z["first"], SCALE.log_y_last + z["last"]
     return ends, theta
 

@@ -12,7 +12,7 @@ from scipy.stats import chi2, multivariate_normal, norm
 
 import bayes_bnsl as bb
 import nested
-from bayes_bnsl import priors
+from bayes_bnsl import defaults
 from bayes_bnsl.priors import Scale
 from problems import NAMED, simulated
 
@@ -62,7 +62,7 @@ def exact_moments(curve, log_x):
     centre, h = np.array([scale.log_y_first, scale.log_y_last]), design(curve.log_x)
     z = np.linspace(-6, 6, 2001)
     weights, means, variances = [], [], []
-    for sigma in priors.NOISE_SHARE * scale.spread * np.exp(z):
+    for sigma in defaults.NOISE_SHARE * scale.spread * np.exp(z):
         precision = h.T @ h / sigma**2 + np.eye(2) / scale.spread**2
         mean = np.linalg.solve(precision, h.T @ curve.log_y / sigma**2 + centre / scale.spread**2)
         at = design(log_x)
@@ -93,8 +93,8 @@ def test_both_implementations_agree(law):
             found = z[names == name]
             return found if per_break else found.item()
 
-        theta = priors.parameters(law, scale, {}, coordinate)
-        theta |= priors.noise_parameters(bb.LogNormal(), scale, {}, coordinate)
+        theta = defaults.parameters(law, scale, {}, coordinate)
+        theta |= defaults.noise_parameters(bb.LogNormal(), scale, {}, coordinate)
         log_mu = law.log_mu(log_x, theta)
         np.testing.assert_allclose(
             nested.log_mu_at(law, scale, [z], log_x)[0], log_mu, rtol=1e-10, atol=1e-10

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import beta
 
-from bayes_bnsl import priors
+from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
 from bayes_bnsl.noise import LogNormal
@@ -41,7 +41,7 @@ class Coordinates:
 def draw(law, scale=SCALE, given=None, **settings):
     """Return the coordinates and the parameters that they make, breaks on the last axis."""
     z = Coordinates(law.n_breaks, **settings)
-    theta = priors.parameters(law, scale, given or {}, z)
+    theta = defaults.parameters(law, scale, given or {}, z)
     return z.drawn, {
         name: np.stack(value, axis=-1) if isinstance(value, list) else value
         for name, value in theta.items()
@@ -267,12 +267,12 @@ class TestParameters:
 class TestNoiseParameters:
     def test_sigma_is_a_fraction_of_the_spread(self):
         z = Coordinates(0)
-        sigma = priors.noise_parameters(LogNormal(), SCALE, {}, z)["sigma"]
+        sigma = defaults.noise_parameters(LogNormal(), SCALE, {}, z)["sigma"]
         np.testing.assert_allclose(np.log(sigma), np.log(0.02 * SCALE.spread) + z.drawn["sigma"])
 
     def test_sigma_may_be_given(self):
         z = Coordinates(0)
-        assert priors.noise_parameters(LogNormal(), SCALE, {"sigma": 0.3, "a": 1}, z) == {
+        assert defaults.noise_parameters(LogNormal(), SCALE, {"sigma": 0.3, "a": 1}, z) == {
             "sigma": 0.3
         }
         assert z.drawn == {}

@@ -1,0 +1,219 @@
+"""Default priors: the parameters of each law and noise as functions of standard normal coordinates.
+
+The default prior of every parameter is written as a transformation of standard normal
+*coordinates*, ``z ~ Normal(0, 1)``. That makes it a prior one can draw from directly, a
+geometry in which NUTS moves freely, and one model that serves every curve: all that depends
+on the curve is its :class:`Scale`. The coordinates are
+
+- ``z_first, z_last``: the curve at both ends of the data, in units of the range of log y.
+  They are what the data determine best; level and slope of the law follow from them.
+- ``z_<limit>``: the limit as a fraction of the lower end.
+- for each break: its place between the ends, its sharpness in units of the log range, and the
+  change it makes to the slope *that one sees* on log-log axes. Close to the limit a visible
+  change needs a large ``c``; a prior on ``c`` itself ties it to the limit by a curved ridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import digamma, polygamma
+
+from bayes_bnsl.law import Law
+from bayes_bnsl.laws import BNSL, M3, M4
+from bayes_bnsl.logs import each_break, log_of, sigmoid
+from bayes_bnsl.noise import Correlated, Noise, StudentT
+from bayes_bnsl.priors import Scale
+
+__all__ = ["noise_parameters", "parameters"]
+
+NOISE_SHARE = 0.02
+"""Prior median of the size of residuals as a share of the range of log y."""
+
+
+def parameters(
+    law: Law,
+    scale: Scale,
+    given: Mapping[str, Any],
+    coordinate: Callable[..., Any],
+    xp: Any = np,
+) -> dict[str, Any]:
+    """Build every parameter of a law from standard normal coordinates.
+
+    Parameters
+    ----------
+    law : Law
+        The law; a `Custom` one has no defaults.
+    scale : Scale
+        What the defaults take from the curve.
+    given : mapping
+        Values of the parameters that have a prior of their own or are fixed.
+    coordinate : callable
+        ``coordinate(name)`` returns the coordinate ``z_name``, ``coordinate(name, per_break=True)``
+        one a break. It is asked only for those that are needed.
+    xp : module, default numpy
+        ``numpy`` or ``pytensor.tensor``.
+
+    Returns
+    -------
+    dict
+        Values by name; ``log_b``, ``log_d``, ... stand for parameters that could overflow.
+    """
+    theta = dict(given)
+    if not law.line:
+        return theta
+    level, slope = law.line
+    level_given = level.removeprefix("log_") in theta
+    log_x = (scale.log_x_first, scale.log_x_last)
+    ends = _ends(law, scale, theta, coordinate, xp, pinned=not level_given)
+
+    if isinstance(law, BNSL) and law.n_breaks:
+        _add_breaks(law, scale, theta, ends, coordinate, xp)
+    if isinstance(law, M3) and "d" not in theta:
+        knee = xp.exp(0.7 * coordinate("d"))
+        theta["log_d"] = -(scale.log_x_first + (scale.log_x_last - scale.log_x_first) * knee)
+    if isinstance(law, M4):
+        if "e_0" not in theta:
+            above = scale.spread * xp.exp(np.log(0.3) + 1.5 * coordinate("e_0"))
+            theta["e_0"] = xp.exp(xp.maximum(*ends) + above)
+        if "alpha" not in theta:
+            theta["alpha"] = xp.exp(coordinate("alpha"))
+
+    # a slope that is given leads through the last end alone
+    line = law.through(log_x, ends if slope not in theta else (ends[1], ends[1]), theta, xp)
+    if not level_given:
+        return line | theta
+    if slope not in theta:
+        mean_slope = 2 * scale.spread / (scale.log_x_last - scale.log_x_first)
+        theta[slope] = line[slope] + mean_slope * coordinate(slope)
+    return theta
+
+
+def _ends(
+    law: Law, scale: Scale, theta: dict[str, Any], coordinate: Any, xp: Any, *, pinned: bool
+) -> tuple[Any, Any]:
+    """Return log y at both ends, and set the limit in `theta`.
+
+    With a limit of the user's the coordinates are those of ``y - limit``, which stays positive
+    whatever the limit; with an ``e_0`` of the user's, log-odds between the limit and ``e_0``.
+    """
+    names = {"first": pinned and law.line[1] not in theta, "last": pinned}
+    moves = [scale.spread * coordinate(name) if free else 0.0 for name, free in names.items()]
+    centres = (scale.log_y_first, scale.log_y_last)
+    limit = law.limit_name
+    if isinstance(law, M4) and "e_0" in theta:
+        floor = theta.get("e_inf", 0.0)
+        height = theta["e_0"] - floor
+        above = [xp.maximum(xp.exp(at) - floor, 0.05 * xp.exp(at)) for at in centres]
+        shares = [xp.minimum(each / height, 0.95) for each in above]
+        odds = [
+            xp.clip(xp.log(share / (1 - share)) + move, -30.0, 20.0)
+            for share, move in zip(shares, moves, strict=True)
+        ]
+        first, last = (xp.log(floor + height * sigmoid(each, xp)) for each in odds)
+    elif limit in theta:
+        return tuple(
+            xp.log(
+                theta[limit]
+                + xp.exp(move) * xp.maximum(xp.exp(centre) - theta[limit], 0.05 * xp.exp(centre))
+            )
+            for centre, move in zip(centres, moves, strict=True)
+        )
+    else:
+        first, last = (centre + move for centre, move in zip(centres, moves, strict=True))
+    if limit is not None and limit not in theta:
+        lower = xp.minimum(first, last) if names["first"] or not pinned else last
+        theta[limit] = sigmoid(1.7 * coordinate(limit), xp) * xp.exp(lower)
+    return first, last
+
+
+def _add_breaks(
+    law: BNSL, scale: Scale, theta: dict[str, Any], ends: tuple[Any, Any], coordinate: Any, xp: Any
+) -> None:
+    """Set ``log_d``, ``f`` and ``c`` in `theta`, as lists of one value a break."""
+    n = law.n_breaks
+    log_range = scale.log_x_last - scale.log_x_first
+    if "d" not in theta:
+        z = each_break(coordinate("d", per_break=True), n)
+        theta["log_d"] = [scale.log_x_first + log_range * p for p in _places(n, z, xp)]
+    if "f" not in theta:
+        z = each_break(coordinate("f", per_break=True), n)
+        theta["f"] = [
+            log_range * (xp.exp(np.log(0.08) + 0.8 * z[i]) + 0.25 * scale.gap) for i in range(n)
+        ]
+    if "c" not in theta:
+        z = each_break(coordinate("c", per_break=True), n)
+        log_d = each_break(log_of(theta, "d", xp), n)
+        theta["c"] = []
+        for i in range(n):
+            place = (log_d[i] - scale.log_x_first) / log_range
+            chord = ends[0] + (ends[1] - ends[0]) * xp.clip(place, 0.0, 1.0)
+            visible = xp.maximum(1 - theta["a"] * xp.exp(-chord), 1e-3)
+            theta["c"].append(scale.spread / log_range * xp.sinh(z[i]) / visible)
+
+
+def _places(n: int, z: Any, xp: Any) -> list[Any]:
+    """Return n ordered places in (0, 1), close to the cumulative sums of a Dirichlet(2).
+
+    Each stick is logit-normal with the mean and variance of the Beta it stands for, which
+    gives it a coordinate with normal tails.
+    """
+    places, start, rest = [], 0.0, 1.0
+    for i in range(n):
+        others = 2 * (n - i)
+        mean = digamma(2) - digamma(others)
+        sd = np.sqrt(polygamma(1, 2) + polygamma(1, others))
+        start = start + rest * sigmoid(mean + sd * z[i], xp)
+        rest = 1 - start
+        places.append(start)
+    return places
+
+
+def noise_parameters(
+    noise: Noise,
+    scale: Scale,
+    given: Mapping[str, Any],
+    coordinate: Callable[..., Any],
+    xp: Any = np,
+) -> dict[str, Any]:
+    """Build the parameters of the noise, as `parameters` does those of the law."""
+    theta = {name: given[name] for name in noise.parameters if name in given}
+    if isinstance(noise, StudentT) and "nu" not in theta:
+        theta["nu"] = xp.exp(np.log(8) + 0.8 * coordinate("nu"))
+    if isinstance(noise, Correlated) and "ell" not in theta:
+        log_range = scale.log_x_last - scale.log_x_first
+        theta["ell"] = log_range * (0.1 * xp.exp(coordinate("ell")) + 0.25 * scale.gap)
+    sigma_free = not any(name in theta for name in noise.scales)
+    tau_free = isinstance(noise, Correlated) and "tau" not in theta
+    level: Any = None
+    if sigma_free or tau_free:
+        level = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
+    if sigma_free and tau_free:  # the level is that of both together, the data know it best
+        odds = 1.7 * coordinate("tau")
+        theta["tau"] = level * xp.sqrt(sigmoid(odds, xp))
+        level = level * xp.sqrt(sigmoid(-odds, xp))
+    elif tau_free:
+        theta["tau"] = level
+    if noise.changing:
+        _add_ends_of_sigma(noise, theta, level, coordinate, xp)
+    elif sigma_free:
+        theta["sigma"] = level
+    return theta
+
+
+def _add_ends_of_sigma(
+    noise: Noise, theta: dict[str, Any], level: Any, coordinate: Any, xp: Any
+) -> None:
+    """Set sigma at the first and at the last x, as far as they are not given."""
+    first, last = noise.scales
+    if first in theta and last in theta:
+        return
+    change = xp.exp(coordinate("change"))
+    if last in theta:
+        theta[first] = theta[last] / change
+    elif first in theta:
+        theta[last] = theta[first] * change
+    else:
+        theta[first], theta[last] = level / xp.sqrt(change), level * xp.sqrt(change)
