@@ -107,43 +107,46 @@ def bent(
     ``exp(-c f [softplus((u - d) / f) - softplus((start - d) / f)])`` for u > start. Its change of
     slope is ``c = unit sinh(z) / visible``, with z standard normal, ``unit`` that of the default
     prior and ``visible = P / (limit + P)`` at the break. With `falling`, z is drawn from the part
-    of the normal distribution that leaves P falling.
+    of the normal distribution that leaves P falling. All unseen breaks of a draw are equally sharp.
     """
     n_draws, log_range = len(rate), scale.log_x_last - scale.log_x_first
     end = float(log_x.max())
     limit = law.limit(theta)
     log_limit = None if is_zero(limit) else log(limit)
-    breaks: list[tuple[Any, Any, Any]] = []
+    unit = scale.spread / log_range
+    f = xr.DataArray(sharpness(scale, generator.standard_normal(n_draws)), dims="sample")
+    at_end = law.power(xr.DataArray(np.full(n_draws, end), dims="sample"), theta).first
+    breaks: list[tuple[Any, Any]] = []
 
-    def bends(u: xr.DataArray) -> tuple[Any, Any]:
-        """Return what the breaks so far add to log P and to its slope."""
+    def bends(u: xr.DataArray) -> Any:
+        """Return what the breaks so far add to log P."""
         beyond = np.maximum(u, start)
-        value, slope = 0.0 * u, 0.0 * u
-        for c, d, f in breaks:
-            value = value - c * f * (softplus((beyond - d) / f) - softplus((start - d) / f))
-            slope = slope - c * sigmoid((beyond - d) / f)
-        return value, slope
+        return 0.0 * u - sum(
+            c * f * (softplus((beyond - d) / f) - softplus((start - d) / f)) for c, d in breaks
+        )
 
     place = np.full(n_draws, start)
+    slope = np.zeros(n_draws)
     while True:
         with np.errstate(divide="ignore"):  # a rate of zero: never
             place = place + generator.exponential(size=n_draws) / rate
-        f = sharpness(scale, generator.standard_normal(n_draws))
         uniform = generator.uniform(size=n_draws)
-        reached = place - 4 * f < end
+        reached = place - 8 * f.values < end
         if not reached.any():
             break
         d = xr.DataArray(np.where(reached, place, end), dims="sample")
         power = law.power(d, theta)
-        added, slope = bends(d)
-        steepness = (power.first + slope).values
-        visible = 1.0 if log_limit is None else sigmoid(power.log + added - log_limit)
-        unit = scale.spread / log_range / np.maximum(visible, 1e-3)
-        least = np.arcsinh(steepness / unit) if falling else -np.inf
+        visible: Any = 1.0
+        if log_limit is not None:
+            visible = np.maximum(sigmoid(power.log + bends(d) - log_limit), 1e-3)
+        # the slope of the law itself may still be on its way
+        steepest = (np.maximum(power.first, at_end) + slope) * visible / unit
+        least = np.arcsinh(steepest) if falling else -np.inf
         z = np.minimum(_normal_above(np.asarray(least), uniform), STEEPEST)
-        c = np.where(reached, unit * np.sinh(z), 0.0)
-        breaks.append((xr.DataArray(c, dims="sample"), d, xr.DataArray(f, dims="sample")))
-    log_power = law.power(log_x, theta).log + bends(log_x)[0]
+        c = np.where(reached, unit / visible * np.sinh(z), 0.0)
+        slope = slope - c
+        breaks.append((xr.DataArray(c, dims="sample"), d))
+    log_power = law.power(log_x, theta).log + bends(log_x)
     total = log_power if log_limit is None else log_power + softplus(log_limit - log_power)
     return total.transpose("sample", "x")
 
