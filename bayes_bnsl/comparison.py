@@ -250,10 +250,14 @@ class Comparison:
         if not self._eligible:
             return f"No law can be chosen: {_excluded(self.candidates)}."
         best, simplest = self.best, self.simplest
-        future = {"lfo": "the points ahead", "loo": "left-out points"}.get(self.by, "the points")
-        text = f"{best} foresees {future} of {self.curve.name!r} best"
         others = self.table.drop(index=best)
         others = others[[label in self._eligible for label in others.index]]
+        if self.by == "evidence":
+            text = f"{best} has the highest evidence on {self.curve.name!r}"
+            text += f", with probability {self.weights[best]:.2f}"
+        else:
+            future = "the points ahead" if self.by == "lfo" else "left-out points"
+            text = f"{best} foresees {future} of {self.curve.name!r} best"
         if len(others):
             second = others.iloc[0]
             text += f", by {-second.elpd_diff:.1f} ± {second.dse:.1f} before {second.name}"
