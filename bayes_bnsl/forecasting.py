@@ -59,11 +59,13 @@ def forecast(
         quadrature.
     unseen_breaks : float or "learned", default 0
         How many breaks to expect per decade beyond the data. Each draw of the curve gets breaks of
-        its own there: a Poisson process in log x, with slopes and sharpness from the default prior
-        of breaks. "learned" takes the rate from the breaks within the data: n of them over R
-        decades leave ``Gamma(n + 1/2, R)``. With 0 the last slope goes on for ever.
+        its own there: a Poisson process in log x. "learned" takes the rate from the breaks within
+        the data: n of them over R decades leave ``Gamma(n + 1/2, R)``. With 0 the last slope goes
+        on for ever.
     falling : bool, default True
-        Whether the curve falls after each unseen break, as losses and errors do.
+        Whether the curve falls after each unseen break, as losses and errors do: a break then
+        multiplies the exponent by a lognormal factor, as often above one as below. Otherwise the
+        slope changes as it does at breaks within the data, by the default prior.
     seed : int, optional
         Makes the draws of ``y``, and of unseen breaks, repeatable.
 

@@ -1,8 +1,8 @@
 """Breaks beyond the data: what nobody has measured yet may bend the curve again.
 
 A law goes on for ever with its last slope. Breaks that are yet to come are a Poisson process along
-log x, beyond the last point; each changes the slope that one sees by as much as the default prior
-lets a break within the data change it, and is as sharp as that prior says. The limit stays.
+log x, beyond the last point; each multiplies the exponent of the curve by a factor that is as
+often above one as below, and is as sharp as the default prior says. The limit stays.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri_exp
 
 from bayes_bnsl.defaults import sharpness
 from bayes_bnsl.law import Law
@@ -23,9 +22,6 @@ __all__ = ["LEARNED", "bent", "rates"]
 
 LEARNED = "learned"
 """Word for a rate that comes from the number of breaks in the data."""
-
-STEEPEST = 8.0
-"""Coordinate of a change of slope that is drawn at most: some thousand times the mean slope."""
 
 
 def rates(
@@ -104,16 +100,17 @@ def bent(
     Notes
     -----
     With P the power part of the law and u = log x, a break at d > start multiplies P by
-    ``exp(-c f [softplus((u - d) / f) - softplus((start - d) / f)])`` for u > start. Its change of
-    slope is ``c = unit sinh(z) / visible``, with z standard normal, ``unit`` that of the default
-    prior and ``visible = P / (limit + P)`` at the break. With `falling`, z is drawn from the part
-    of the normal distribution that leaves P falling. All unseen breaks of a draw are equally sharp.
+    ``exp(-c f [softplus((u - d) / f) - softplus((start - d) / f)])`` for u > start. With z standard
+    normal, a curve that falls as ``P ~ x**-e`` falls as ``x**-(e exp(z))`` after the break, and one
+    that rises as ``x**e`` turns to that: a break makes the exponent larger as often as smaller, so
+    that the band widens and its middle stays. Without `falling`, ``c = unit sinh(z) / visible``,
+    as for breaks within the data, with ``visible = P / (limit + P)`` at the break. All unseen
+    breaks of a draw are equally sharp.
     """
     n_draws, log_range = len(rate), scale.log_x_last - scale.log_x_first
     end = float(log_x.max())
     limit = law.limit(theta)
     log_limit = None if is_zero(limit) else log(limit)
-    unit = scale.spread / log_range
     f = xr.DataArray(sharpness(scale, generator.standard_normal(n_draws)), dims="sample")
     at_end = law.power(xr.DataArray(np.full(n_draws, end), dims="sample"), theta).first
     breaks: list[tuple[Any, Any]] = []
@@ -126,31 +123,28 @@ def bent(
         )
 
     place = np.full(n_draws, start)
-    slope = np.zeros(n_draws)
+    exponent_gained = np.zeros(n_draws)
     while True:
         with np.errstate(divide="ignore"):  # a rate of zero: never
             place = place + generator.exponential(size=n_draws) / rate
-        uniform = generator.uniform(size=n_draws)
+        z = generator.standard_normal(n_draws)
         reached = place - 8 * f.values < end
         if not reached.any():
             break
         d = xr.DataArray(np.where(reached, place, end), dims="sample")
         power = law.power(d, theta)
-        visible: Any = 1.0
-        if log_limit is not None:
-            visible = np.maximum(sigmoid(power.log + bends(d) - log_limit), 1e-3)
-        # the slope of the law itself may still be on its way
-        steepest = (np.maximum(power.first, at_end) + slope) * visible / unit
-        least = np.arcsinh(steepest) if falling else -np.inf
-        z = np.minimum(_normal_above(np.asarray(least), uniform), STEEPEST)
-        c = np.where(reached, unit / visible * np.sinh(z), 0.0)
-        slope = slope - c
-        breaks.append((xr.DataArray(c, dims="sample"), d))
+        if falling:
+            # the slope of the law itself may still be on its way
+            exponent = exponent_gained - np.maximum(power.first, at_end)
+            c = abs(exponent) * np.exp(z) - exponent
+        else:
+            visible: Any = 1.0
+            if log_limit is not None:
+                visible = np.maximum(sigmoid(power.log + bends(d) - log_limit), 1e-3)
+            c = scale.spread / log_range * np.sinh(z) / visible
+        c = xr.DataArray(np.where(reached, c, 0.0), dims="sample")
+        exponent_gained = exponent_gained + c.values
+        breaks.append((c, d))
     log_power = law.power(log_x, theta).log + bends(log_x)
     total = log_power if log_limit is None else log_power + softplus(log_limit - log_power)
     return total.transpose("sample", "x")
-
-
-def _normal_above(least: Any, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw standard normal numbers above a bound, by the inverse of the distribution function."""
-    return -ndtri_exp(np.log(uniform) + log_ndtr(-least))
