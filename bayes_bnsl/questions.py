@@ -24,7 +24,7 @@ __all__ = ["gain", "probability", "x_to_reach"]
 FARTHEST = 1000.0
 """How far beyond the data a value is looked for unless the user says: a factor of the last x."""
 
-CELLS_PER_DECADE = 100
+CELLS_PER_DECADE = 50
 """Cells of the grid on which a curve is followed; within a cell it is a power law."""
 
 
@@ -74,7 +74,7 @@ def x_to_reach(
 
     Notes
     -----
-    The draws are followed on a grid of 100 cells a decade, and are power laws within a cell.
+    The draws are followed on a grid of 50 cells a decade, and are power laws within a cell.
 
     Examples
     --------
