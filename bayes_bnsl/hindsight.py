@@ -78,11 +78,18 @@ class Backtest:
             ``log_score`` and ``crps``; ``coverage`` and mean ``width`` of the intervals;
             ``rmsle_skill`` and ``crps_skill`` of the naive forecasts, see `score`. Fits that did
             not converge count like all others; points without a forecast are left out.
+
+        Raises
+        ------
+        ValueError
+            If there is no forecast at all.
         """
         import pandas as pd
 
         known = self.table[self.table["origin"].isin(_with_forecast(self.statuses))]
-        rows = {}
+        if known.empty:
+            raise ValueError(f"There is no forecast to score. {what_failed(self.statuses)}.")
+        rows: dict[Any, dict[str, float]] = {}
         for (horizon, name), some in known.groupby(["horizon", "forecast"], sort=False):
             error = root_mean_square(some["log_error"].to_numpy())
             rows[horizon, name] = {
@@ -95,13 +102,14 @@ class Backtest:
                 "coverage": float(some["inside"].mean()),
                 "width": some["width"].mean(),
             }
-        table = pd.DataFrame.from_dict(rows, orient="index")
-        table.index = pd.MultiIndex.from_tuples(rows, names=["horizon", "forecast"])
-        table = table.sort_index(level="horizon", sort_remaining=False, kind="stable")
         for score in ("rmsle", "crps"):
-            ours = table[score].xs(self.name, level="forecast")
-            table[f"{score}_skill"] = 1 - ours / table[score]
-        return table
+            for (horizon, _), row in rows.items():
+                ours = np.float64(rows[horizon, self.name][score])
+                with np.errstate(divide="ignore", invalid="ignore"):  # a naive one may be exact
+                    row[f"{score}_skill"] = 1 - ours / np.float64(row[score])
+        index = pd.MultiIndex.from_tuples(rows, names=["horizon", "forecast"])
+        table = pd.DataFrame(list(rows.values()), index=index)
+        return table.sort_index(level="horizon", sort_remaining=False, kind="stable")
 
     def at(self, x: float | None = None) -> pd.DataFrame:
         """Return what each origin before it forecast for one x.
@@ -125,7 +133,12 @@ class Backtest:
         import pandas as pd
 
         at = float(self.curve.x[-1]) if x is None else checked_number(x, "x")
-        points = self.curve.take(np.isclose(self.curve.x, at, rtol=1e-12))
+        there = np.isclose(self.curve.x, at, rtol=1e-12)
+        runs = {None} if self.curve.run is None else set(self.curve.run[there])
+        run = runs.pop() if len(runs) == 1 else None
+        y_se = None
+        if self.curve.y_se is not None and there.any():
+            y_se = self.curve.y_se[there].max()
         rows = {}
         for origin, source in self.sources.items():
             last = float(source.curve.x[-1])
@@ -133,8 +146,6 @@ class Backtest:
                 continue
             row: dict[str, Any] = dict.fromkeys(("lower", "median", "upper"), np.nan)
             if (status := status_of(source)) != NO_LAW:
-                run = points.runs[0] if len(points.runs) == 1 else None
-                y_se = None if points.y_se is None or not len(points) else points.y_se.max()
                 ahead = forecast_points(source, [at], run, y_se, self.seed, self.forecast_settings)
                 band = interval(ahead, prob=self.prob)["y"].isel(x=0)
                 row = {bound: float(band.sel(bound=bound)) for bound in row}
@@ -152,6 +163,7 @@ class Backtest:
         lines = [f"{self.name} on {self.curve.name!r}, forecast from {made}."]
         if _with_forecast(self.statuses):
             summary = self.summary()
+            begin = 1.0
             for horizon in dict.fromkeys(summary.index.get_level_values("horizon")):
                 scores = summary.loc[horizon]
                 ours = scores.loc[self.name]
@@ -159,9 +171,10 @@ class Backtest:
                 naive = ", ".join(f"{name} {error:.3g}" for name, error in others.items())
                 held = round(ours.coverage * ours.points)
                 lines.append(
-                    f"Up to {horizon:g} times the last x: RMSLE {ours.rmsle:.3g} ({naive}); "
+                    f"{begin:g} to {horizon:g} times the last x: RMSLE {ours.rmsle:.3g} ({naive}); "
                     f"{self.prob:.0%} intervals held {held} of {ours.points:.0f} points."
                 )
+                begin = horizon
         failed = what_failed(self.statuses)
         return "\n".join([*lines, f"Not to be relied on: {failed}."] if failed else lines)
 

@@ -158,14 +158,14 @@ def _windows(
             f"The curve {curve.name!r} has {n} distinct x; to fit {names} and have a point ahead "
             f"takes at least {least + 1}."
         )
-    within = {
-        origin: curve.take((curve.x > last) & (curve.x <= last * factors[-1] * (1 + 1e-9)))
+    ahead = {
+        origin: (curve.x > last) & (curve.x <= last * factors[-1] * (1 + 1e-9))
         for origin, last in enumerate(places[:-1], start=1)
     }
     if origins is None:
-        usable = [origin for origin in range(least, n) if len(within[origin])]
-        taken = np.linspace(0, len(usable) - 1, min(MOST_ORIGINS, len(usable))).round()
-        chosen = [usable[int(number)] for number in taken]
+        usable = [origin for origin in range(least, n) if ahead[origin].any()]
+        taken = np.linspace(0, len(usable) - 1, min(MOST_ORIGINS, len(usable)))
+        chosen = [usable[int(number)] for number in taken.round()]
     else:
         chosen = sorted({checked_integer(origin, "origins") for origin in origins})
         wrong = [origin for origin in chosen if not least <= origin < n]
@@ -174,14 +174,15 @@ def _windows(
                 f"origins are numbers of distinct x seen, here from {least} to {n - 1}; "
                 f"got {wrong or 'none'}."
             )
-        chosen = [origin for origin in chosen if len(within[origin])]
+        chosen = [origin for origin in chosen if ahead[origin].any()]
     if not chosen:
         raise ValueError(
             f"From no origin does a point of {curve.name!r} lie within {factors[-1]:g} times the "
             "last x: give a longer horizon."
         )
     return {
-        origin: (curve.take(curve.x <= places[origin - 1]), within[origin]) for origin in chosen
+        origin: (curve.take(curve.x <= places[origin - 1]), curve.take(ahead[origin]))
+        for origin in chosen
     }
 
 

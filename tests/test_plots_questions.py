@@ -16,6 +16,12 @@ def _close_figures():
     plt.close("all")
 
 
+@pytest.fixture(scope="module")
+def tested():
+    curve = bb.simulate(NAMED["M1"].law, NAMED["M1"].theta, np.geomspace(1, 1e3, 12), 0.02, 1)
+    return bb.backtest(curve, bb.M1(), origins=[3, 5, 8], priors={"sigma": 0.02}, seed=1)
+
+
 def labels(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
@@ -43,12 +49,6 @@ class TestReach:
 
 
 class TestBacktest:
-    @pytest.fixture(scope="class")
-    def tested(self):
-        curve = bb.simulate(NAMED["M1"].law, NAMED["M1"].theta, np.geomspace(1, 1e3, 12), 0.02, 1)
-        priors = {"sigma": 0.02}
-        return bb.backtest(curve, bb.M1(), origins=[3, 5, 8], priors=priors, seed=1)
-
     def test_draws_each_origin_and_the_truth(self, tested):
         ax = bb.plot_backtest(tested)
         moved = tested.at()
