@@ -74,13 +74,17 @@ class Reach:
     def __str__(self) -> str:
         lower, median, upper = map(float, self.interval())
         moves = "falls" if self.better == "lower" else "rises"
-        text = f"The curve first {moves} to {self.y:g} at {self._x_name} = {self._written(median)}"
+        if median == np.inf:
+            text = f"More likely than not the curve {moves} to {self.y:g} nowhere up to "
+            text += f"{self._x_name} = {self.to:g}"
+        else:
+            text = f"The curve first {moves} to {self.y:g} at "
+            text += f"{self._x_name} = {self._written(median)}"
         if self.last_x < median < np.inf:
             text += f", {median / self.last_x:.3g} times the last x"
         if lower != upper:
             text += f"; 90% interval {self._written(lower)} to {self._written(upper)}"
-        odds = f"{self.reached:.1%} by {self.to:g}"
-        return f"{text}. Probability of reaching it: {odds}."
+        return f"{text}. Probability of reaching it: {self.reached:.1%} by {self.to:g}."
 
     @property
     def _x_name(self) -> str:
@@ -89,7 +93,7 @@ class Reach:
     def _written(self, x: float) -> str:
         if x == np.inf:
             return f"beyond {self.to:g}"
-        return f"{x:.3g}" if x > self.after else f"{x:.3g} or before"
+        return f"{x:.4g}" if x > self.after else f"{x:.4g} or before"
 
     def __repr__(self) -> str:
         return f"<Reach of {self.y:g} by {self.draws.attrs['law']}>\n{self}"

@@ -85,7 +85,7 @@ def plot_reach(
     if np.isfinite(median):
         ax.plot(median, 0.03, "o", transform=foot, color=ANSWER, ms=7, mec="white")
     ax.set_xlim(left, right)
-    ax.legend(fontsize="small", frameon=False)
+    ax.legend(fontsize="small", framealpha=0.9, edgecolor="none")  # the line may pass behind it
     return ax
 
 

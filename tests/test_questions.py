@@ -55,7 +55,8 @@ class TestXToReach:
         np.testing.assert_allclose(reach.draws, needed, rtol=1e-3)
         assert reach.reached == np.isfinite(needed).mean() < 0.4
         assert np.isinf(reach.interval().sel(bound=["median", "upper"])).all()
-        assert "= beyond 1e+09; 90% interval" in str(reach)
+        assert str(reach).startswith("More likely than not the curve falls to 0.29")
+        assert "nowhere up to x = 1e+09; 90% interval" in str(reach)
 
     def test_a_farther_end_takes_nothing_back(self, limit_fit):
         near, far = (bb.x_to_reach(limit_fit, 0.35, to=to) for to in (1e5, 1e8))
@@ -90,7 +91,7 @@ class TestXToReach:
         assert reach.reached == 0.0
         assert np.isinf(reach.interval()).all()
         assert str(reach) == (
-            "The curve first rises to 100 at x = beyond 1e+07. "
+            "More likely than not the curve rises to 100 nowhere up to x = 1e+07. "
             "Probability of reaching it: 0.0% by 1e+07."
         )
         assert "beyond 1e+07" in reach._repr_html_()
