@@ -4,9 +4,11 @@ The curve is that of four-digit addition with the parameters printed by Caballer
 2023, section 6): a break at x = 613, points every 5 from x = 160, scatter of one part in ten
 thousand. Fitted up to several x, with the default priors, which place the break inside the data,
 and with priors that let it lie anywhere up to x = 2000 and be strong. Prints the table of
-forecasts.md and draws docs/pictures/predictability.png; takes some minutes.
+forecasts.md and draws docs/pictures/predictability.png; takes some minutes. With ``--scatter`` or
+``--cuts`` it prints the table alone.
 """
 
+import argparse
 import warnings
 
 import matplotlib as mpl
@@ -40,10 +42,10 @@ PRIORS = {
 }
 
 
-def forecasts(seed=1):
+def forecasts(scatter, cuts, seed=1):
     """Yield the cut, the kind of priors, the status, and the band of the curve at the target."""
-    curve = bb.simulate(LAW, THETA, np.arange(160.0, 1000.0, 5.0), SCATTER, seed=seed)
-    for cut in CUTS:
+    curve = bb.simulate(LAW, THETA, np.arange(160.0, 1000.0, 5.0), scatter, seed=seed)
+    for cut in cuts:
         seen, _ = curve.split(x=cut)
         for kind, priors in PRIORS.items():
             with warnings.catch_warnings():
@@ -54,16 +56,20 @@ def forecasts(seed=1):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scatter", type=float, default=SCATTER, help="noise of log y")
+    parser.add_argument("--cuts", type=float, nargs="+", default=CUTS, help="last x to fit to")
+    given = parser.parse_args()
     truth = float(LAW(TARGET, THETA))
     print(f"The curve at {TARGET:g} is {truth:.4f}.\n")
     print("| fitted up to | priors | 90% band of the curve | upper / lower | holds it | status |")
     print("|--:|---|--:|--:|---|---|")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     panels = dict(zip(PRIORS, axes, strict=True))
-    for cut, kind, status, (lower, median, upper) in forecasts():
+    for cut, kind, status, (lower, median, upper) in forecasts(given.scatter, given.cuts):
         holds = "yes" if lower < truth < upper else "no"
         print(
-            f"| {cut} | {kind} | {lower:.3f} to {upper:.3f} | {upper / lower:.3g} | {holds} "
+            f"| {cut:g} | {kind} | {lower:.3f} to {upper:.3f} | {upper / lower:.3g} | {holds} "
             f"| {status} |",
             flush=True,
         )
@@ -75,7 +81,8 @@ def main():
         ax.set(xlabel="fitted up to x", yscale="log")
         ax.set_title(f"priors: {kind}", fontsize="medium")
     axes[0].set_ylabel(f"the curve at x = {TARGET:g}")
-    save(figure, "predictability")
+    if (given.scatter, given.cuts) == (SCATTER, CUTS):
+        save(figure, "predictability")
 
 
 if __name__ == "__main__":
