@@ -106,7 +106,7 @@ def backtest(
     >>> points = simulate(M1(), {"a": 3.0, "b": -0.3}, np.geomspace(10, 1e4, 12), 0.02, seed=1)
     >>> tested = backtest(points, M1(), origins=[6, 9], priors={"sigma": 0.02}, seed=1)
     >>> tested.summary()["points"].xs("M1", level="forecast").to_dict()
-    {2.0: 2, 10.0: 5}
+    {2.0: 2, 10.0: 4}
     """
     if not isinstance(curve, Curve):
         raise TypeError(f"curve must be a Curve; got {curve!r}.")
