@@ -109,8 +109,9 @@ def x_to_reach(
     # an accuracy may be its ceiling to the last digit, and its error have no logarithm
     missing = np.log(np.maximum(draws, np.finfo(float).tiny).values) - np.log(modelled)
     falls = (better == "lower") == (curve.ceiling is None)
-    log_x = _first_crossing(np.log(ahead["x"].values), missing if falls else -missing)
-    needed = np.clip(np.exp(log_x), after, None)  # the first x to the last digit
+    grid = np.log(ahead["x"].values)
+    log_x = _first_crossing(grid, missing if falls else -missing)
+    needed = np.where(log_x == grid[0], after, np.exp(log_x))  # `after` to the last digit
     found = draws.isel(x=0, drop=True).copy(data=needed).rename("x")
     return Reach(found.assign_attrs(ahead.attrs), target, better, after, to, float(last))
 

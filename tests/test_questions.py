@@ -83,8 +83,10 @@ class TestXToReach:
         reach = bb.x_to_reach(line_fit, 100.0)
         np.testing.assert_array_equal(reach.draws, np.full(reach.draws.size, first))
         assert f"at x = {first:g} or before. Probability" in str(reach)
-        later = bb.x_to_reach(line_fit, 100.0, after=50.0)
-        np.testing.assert_array_equal(later.draws, np.full(later.draws.size, 50.0))
+        for after in (10.0, 50.0, 1e3 / 3):  # exp(log(x)) is not quite x
+            later = bb.x_to_reach(line_fit, 100.0, after=after)
+            np.testing.assert_array_equal(later.draws, np.full(later.draws.size, after))
+            assert "or before" in str(later)
 
     def test_never_reached(self, line_fit):
         reach = bb.x_to_reach(line_fit, 100.0, better="higher")
