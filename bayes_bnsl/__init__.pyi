@@ -15,6 +15,8 @@ from .datasets import simulate as simulate
 from .errors import BayesBnslWarning as BayesBnslWarning
 from .errors import DuplicateRowsWarning as DuplicateRowsWarning
 from .errors import NotConvergedWarning as NotConvergedWarning
+from .evidence import Evidence as Evidence
+from .evidence import log_evidence as log_evidence
 from .forecasting import forecast as forecast
 from .forecasting import interval as interval
 from .forecasting import log_score as log_score

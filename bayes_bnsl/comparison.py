@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from arviz_stats.utils import ELPDDataLOO
+from scipy.special import softmax
 
 from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
@@ -25,6 +26,9 @@ __all__ = ["Candidate", "Comparison"]
 
 SIMILAR = 4.0
 """Laws whose elpd differ by less than this foresee about equally well (Sivula et al. 2025)."""
+
+HARDLY = 1.0
+"""Laws whose log evidence differs by less than this: not worth a mention (Kass, Raftery 1995)."""
 
 METHODS = {"stacking": "stacking", "pseudo_bma": "BB-pseudo-BMA"}
 """Weights by our name and by that of arviz_stats."""
@@ -51,7 +55,8 @@ class Candidate:
     fit : Fit, optional
         The fit to all points, unless there are too few.
     scores : xarray.Dataset, optional
-        What :func:`leave_one_out` or :func:`leave_future_out` returned.
+        What :func:`leave_one_out` or :func:`leave_future_out` returned; the log evidence as the
+        one ``elpd`` of all points, with its ``error``.
     """
 
     label: str
@@ -78,10 +83,10 @@ class Comparison:
     curve : Curve
         The points.
     by : str
-        "loo" or "lfo".
+        "evidence", "loo" or "lfo".
     candidates : sequence of Candidate
         The laws in the order they were given.
-    method : {"stacking", "pseudo_bma"}
+    method : {"stacking", "pseudo_bma", "probability"}
         Which weights.
     include_unconverged : bool
         Whether laws whose fit did not converge are given weight.
@@ -109,28 +114,30 @@ class Comparison:
     def weights(self) -> pd.Series:
         """Weight of each law in an averaged forecast; they sum to one, or are all zero."""
         weights = pd.Series(0.0, index=[each.label for each in self.candidates], name="weight")
-        weights.update(self._weigh(list(self._eligible), METHODS[self.method]))
+        weights.update(self._weigh(list(self._eligible), self.method))
         return weights
 
     @cached_property
     def n_breaks(self) -> pd.Series:
         """Probability of each number of breaks, from the laws BNSL(n) alone.
 
-        The weights are those of pseudo-BMA with the Bayesian bootstrap (Yao et al. 2018), which,
-        unlike stacking weights, say how well each law foresees by itself.
+        By evidence they are posterior probabilities, all numbers being equally probable before.
+        Otherwise they are the weights of pseudo-BMA with the Bayesian bootstrap (Yao et al. 2018),
+        which, unlike stacking weights, say how well each law foresees by itself.
         """
         broken = {
             label: each.law.n_breaks
             for label, each in self._eligible.items()
             if isinstance(each.law, BNSL)
         }
-        weights = self._weigh(list(broken), METHODS["pseudo_bma"])
+        method = "probability" if self.by == "evidence" else "pseudo_bma"
+        weights = self._weigh(list(broken), method)
         weights.index = pd.Index([broken[label] for label in broken], name="n_breaks")
         return weights.groupby(level=0).sum().rename("probability")
 
     @property
     def best(self) -> str:
-        """Label of the law with the highest elpd."""
+        """Label of the law with the highest elpd, or evidence."""
         self._check_any()
         return max(self._eligible, key=lambda label: self._elpd(label).sum())
 
@@ -140,40 +147,43 @@ class Comparison:
 
         The one with the fewest parameters among those whose elpd is within 4, or within one
         standard error of the difference, of the highest; of equals, the one that was given first.
+        By evidence, which asks more of laws that can do more, those within 1 count.
         """
-        best = self._elpd(self.best)
+        differences = {label: self._difference(label, self.best) for label in self._eligible}
         close = [
-            each
-            for label, each in self._eligible.items()
-            if -_difference(self._elpd(label), best)[0]
-            <= max(SIMILAR, _difference(self._elpd(label), best)[1])
+            self._eligible[label]
+            for label, (difference, error) in differences.items()
+            if -difference <= np.fmax(self.similar, error)
         ]
         return min(close, key=lambda each: each.n_parameters).label
+
+    @property
+    def similar(self) -> float:
+        """Difference of elpd, or of log evidence, below which laws foresee about equally well."""
+        return HARDLY if self.by == "evidence" else SIMILAR
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each law, indexed by its label, the highest elpd first.
 
-        Columns: ``elpd`` and its standard error ``se``; ``elpd_diff`` from the best law and its
-        standard error ``dse``; ``p_eff``, the effective number of parameters (not by "lfo");
-        ``weight``; ``worst_k``, the largest Pareto k that was used; ``status`` of the fit;
-        ``seconds``; ``repairs``: what was done for which points.
+        Columns: ``elpd`` and its standard error ``se``, by evidence the log evidence and its Monte
+        Carlo error; ``elpd_diff`` from the best law and its error ``dse``; ``p_eff``, the effective
+        number of parameters (by "loo" alone); ``weight``; ``worst_k``, the largest Pareto k that
+        was used; ``status`` of the fit; ``seconds``; ``repairs``: what was done for which points.
         """
         rows = {}
-        reference = self._elpd(self.best) if self._eligible else None
         for each in self.candidates:
             row: dict[str, Any] = dict.fromkeys(
                 ("elpd", "se", "elpd_diff", "dse", "p_eff", "weight", "worst_k"), np.nan
             )
             if each.scores is not None:
-                elpd = self._elpd(each.label)
-                row |= {"elpd": elpd.sum(), "se": _difference(elpd, np.zeros_like(elpd))[1]}
-                if reference is not None:
-                    row["elpd_diff"], row["dse"] = _difference(elpd, reference)
+                row["elpd"], row["se"] = self._difference(each.label)
+                if self._eligible:
+                    row["elpd_diff"], row["dse"] = self._difference(each.label, self.best)
                 if "lpd" in each.scores:
                     row["p_eff"] = float((each.scores["lpd"] - each.scores["elpd"]).sum())
-                k = each.scores["pareto_k"].values
-                row["worst_k"] = np.nanmax(k) if np.isfinite(k).any() else np.nan
+                if "pareto_k" in each.scores:
+                    row["worst_k"] = float(each.scores["pareto_k"].max())  # NaN are left out
             row["weight"] = self.weights[each.label]
             row |= {"status": each.status, "seconds": each.seconds}
             row["repairs"] = "" if each.scores is None else _repairs(each.scores)
@@ -202,11 +212,25 @@ class Comparison:
     def _elpd(self, label: str) -> Any:
         return self.points["elpd"].sel(law=label).values
 
+    def _difference(self, label: str, reference: str | None = None) -> tuple[float, float]:
+        """Return the elpd of a law, less that of a reference, and its standard error."""
+        each = self._elpd(label)
+        if reference is not None:
+            each = each - self._elpd(reference)
+        if self.by == "evidence":
+            laws = [name for name in (label, reference) if name is not None]
+            errors = self.points["error"].sel(law=laws if label != reference else [])
+            return float(each.sum()), float(np.sqrt((errors**2).sum()))
+        se = np.sqrt(each.size * np.var(each, ddof=1)) if each.size > 1 else np.nan
+        return float(each.sum()), float(se)
+
     def _weigh(self, labels: list[str], method: str) -> pd.Series:
-        """Return the weights of some laws by a method of arviz_stats."""
+        """Return the weights of some laws: probabilities, or by a method of arviz_stats."""
         if len(labels) < 2:
             return pd.Series(1.0, index=labels)
         elpd = np.stack([self._elpd(label) for label in labels])
+        if method == "probability":
+            return pd.Series(softmax(elpd.sum(axis=1)), index=labels)
         elpd = np.maximum(elpd - elpd.max(axis=0), -500.0)  # weights hang on differences alone
         scores = {
             label: ELPDDataLOO(
@@ -218,7 +242,7 @@ class Comparison:
         }  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of high k, which the table shows
-            weights = azs.compare(scores, method=method, round_to="none")["weight"]
+            weights = azs.compare(scores, method=METHODS[method], round_to="none")["weight"]
         weights = weights.where(weights > 1e-6, 0.0)  # the optimizer's zero
         return (weights / weights.sum()).reindex(labels)
 
@@ -226,10 +250,14 @@ class Comparison:
         if not self._eligible:
             return f"No law can be chosen: {_excluded(self.candidates)}."
         best, simplest = self.best, self.simplest
-        future = "the points ahead" if self.by == "lfo" else "left-out points"
-        text = f"{best} foresees {future} of {self.curve.name!r} best"
         others = self.table.drop(index=best)
         others = others[[label in self._eligible for label in others.index]]
+        if self.by == "evidence":
+            text = f"{best} has the highest evidence on {self.curve.name!r}"
+            text += f", with probability {self.weights[best]:.2f}"
+        else:
+            future = "the points ahead" if self.by == "lfo" else "left-out points"
+            text = f"{best} foresees {future} of {self.curve.name!r} best"
         if len(others):
             second = others.iloc[0]
             text += f", by {-second.elpd_diff:.1f} ± {second.dse:.1f} before {second.name}"
@@ -247,7 +275,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         shown = self.table.drop(columns="repairs").to_string(float_format="{:.2f}".format)
-        return f"<Comparison of {len(self.candidates)} laws by {self.by.upper()}>\n{shown}\n{self}"
+        by = self.by if self.by == "evidence" else self.by.upper()
+        return f"<Comparison of {len(self.candidates)} laws by {by}>\n{shown}\n{self}"
 
     def _repr_html_(self) -> str:
         rows = [("", "elpd_diff", "dse", "weight", "status")]
@@ -259,19 +288,14 @@ class Comparison:
         return card(str(self), rows, picture)
 
 
-def _difference(elpd: Any, reference: Any) -> tuple[float, float]:
-    """Return the difference of two elpd and its standard error, from the points."""
-    each = elpd - reference
-    se = np.sqrt(each.size * np.var(each, ddof=1)) if each.size > 1 else np.nan
-    return float(each.sum()), float(se)
-
-
 def _excluded(candidates: Any) -> str:
     return "; ".join(f"{each.label} ({each.status})" for each in candidates)
 
 
 def _repairs(scores: xr.Dataset) -> str:
     """Say for which of the left-out points something was done, and what."""
+    if "method" not in scores:
+        return ""
     methods = scores["method"].values
     found = {}
     for method in dict.fromkeys(methods[methods != "psis"]):

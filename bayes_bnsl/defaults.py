@@ -27,7 +27,7 @@ from bayes_bnsl.logs import each_break, log_of, sigmoid
 from bayes_bnsl.noise import Correlated, Noise, StudentT
 from bayes_bnsl.priors import Scale
 
-__all__ = ["noise_parameters", "parameters"]
+__all__ = ["noise_parameters", "parameters", "sharpness"]
 
 NOISE_SHARE = 0.02
 """Prior median of the size of residuals as a share of the range of log y."""
@@ -140,9 +140,7 @@ def _add_breaks(
         theta["log_d"] = [scale.log_x_first + log_range * p for p in _places(n, z, xp)]
     if "f" not in theta:
         z = each_break(coordinate("f", per_break=True), n)
-        theta["f"] = [
-            log_range * (xp.exp(np.log(0.08) + 0.8 * z[i]) + 0.25 * scale.gap) for i in range(n)
-        ]
+        theta["f"] = [sharpness(scale, z[i], xp) for i in range(n)]
     if "c" not in theta:
         z = each_break(coordinate("c", per_break=True), n)
         log_d = each_break(log_of(theta, "d", xp), n)
@@ -152,6 +150,12 @@ def _add_breaks(
             chord = ends[0] + (ends[1] - ends[0]) * xp.clip(place, 0.0, 1.0)
             visible = xp.maximum(1 - theta["a"] * xp.exp(-chord), 1e-3)
             theta["c"].append(scale.spread / log_range * xp.sinh(z[i]) / visible)
+
+
+def sharpness(scale: Scale, z: Any, xp: Any = np) -> Any:
+    """Return ``f`` from its coordinate: no sharper than the spacing of the points can show."""
+    log_range = scale.log_x_last - scale.log_x_first
+    return log_range * (xp.exp(np.log(0.08) + 0.8 * z) + 0.25 * scale.gap)
 
 
 def _places(n: int, z: Any, xp: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,7 @@ from scipy.special import logsumexp
 
 from bayes_bnsl import model as models
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.draws import Draws, Problem
-from bayes_bnsl.forecasting import forecast
-from bayes_bnsl.noise import log_density
+from bayes_bnsl.draws import Draws, Problem, flattened
 from bayes_bnsl.result import Fit
 
 __all__ = [
@@ -89,27 +88,31 @@ def joint_log_density(fit: Fit, points: Curve) -> NDArray[np.float64]:
     fit : Fit
         What was learnt from other points.
     points : Curve
-        The new points; a known standard error of theirs is taken into account. With `Correlated`
-        noise each is taken given the fitted points of its run, which is right for one point.
+        The new points; a known standard error of theirs is taken into account, and with
+        `Correlated` noise the fitted points of their runs.
 
     Returns
     -------
     ndarray, shape (n_draws,)
         Log density of y.
     """
+
+    def joint(curve: Curve) -> NDArray[np.float64]:
+        problem = Problem(curve, fit.law, fit.noise, fit.priors, fit.scale)
+        return problem.joint_log_likelihood(flattened(fit.posterior))
+
     if has_independent_points(fit):
-        problem = Problem(points, fit.law, fit.noise, fit.priors, fit.scale)
-        return problem.log_likelihood(fit.posterior).sum("obs_id").values.ravel()
-    joint = 0.0
-    labels = np.full(len(points), None) if points.run is None else points.run
-    for run in dict.fromkeys(labels):
-        some = points.take(labels == run)
-        known = run if run in fit.curve.runs else None
-        ahead = forecast(fit, some.x, run=known, y_se=some.y_se)
-        y = xr.DataArray(some.y, dims="x")
-        each = log_density(y, ahead["location"], ahead["scale"], ahead.get("nu"))
-        joint = joint + each.sum("x").values
-    return np.asarray(joint)
+        return joint(points)
+    return joint(_together(fit.curve, points)) - joint(fit.curve)
+
+
+def _together(curve: Curve, more: Curve) -> Curve:
+    """Return the points of two parts of a curve."""
+    columns = {field: column for field, column in vars(curve).items() if np.ndim(column)}
+    joined: dict[str, Any] = {
+        field: np.concatenate([column, getattr(more, field)]) for field, column in columns.items()
+    }
+    return replace(curve, **joined)
 
 
 def log_mean_exp(values: NDArray[np.float64], log_weights: Any = None) -> float:

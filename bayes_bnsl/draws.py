@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,19 +115,26 @@ class Problem:
             (Buerkner, Gabry and Vehtari, Computational Statistics 36, 2021), and their sum is
             not the joint log density.
         """
-        theta = flattened(posterior)
-        log_mu, points = self.points(theta)
-        location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
-        for members in self.runs().values():
-            location[:, members], scale[:, members] = self.noise.given_others(
-                {name: theta[name].values for name in self.noise.parameters},
-                points.of(members),
-            )
-        nu = theta["nu"].values[:, None] if "nu" in self.noise.parameters else None
-        density = log_density(self.curve.y, log_mu + location, scale, nu)
+        density = self._densities(self.noise.given_others, flattened(posterior))
         shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(self.curve))
         labels = {name: posterior[name] for name in ("chain", "draw")}
         return xr.DataArray(density.reshape(shape), labels, dims=("chain", "draw", "obs_id"))
+
+    def joint_log_likelihood(self, theta: Mapping[str, xr.DataArray]) -> NDArray[np.float64]:
+        """Return the log density of all y together, shape (sample,), for flattened draws."""
+        return self._densities(self.noise.given_earlier, theta).sum(axis=1)
+
+    def _densities(
+        self, expected: Callable[..., Any], theta: Mapping[str, xr.DataArray]
+    ) -> NDArray[np.float64]:
+        """Return the log density of each y given what is expected of it, (sample, n_points)."""
+        log_mu, points = self.points(theta)
+        location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
+        of_noise = {name: theta[name].values for name in self.noise.parameters}
+        for members in self.runs().values():
+            location[:, members], scale[:, members] = expected(of_noise, points.of(members))
+        nu = of_noise["nu"][:, None] if "nu" in of_noise else None
+        return np.asarray(log_density(self.curve.y, log_mu + location, scale, nu))
 
     def points(self, theta: Mapping[str, xr.DataArray]) -> tuple[NDArray[np.float64], Points]:
         """Return log mu at each point, shape (sample, n_points), and the points about it."""

@@ -18,8 +18,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from bayes_bnsl import storage
-from bayes_bnsl.columns import Fault, checked_numbers, refuse
+from bayes_bnsl import storage, unseen
+from bayes_bnsl.columns import Fault, checked_number, checked_numbers, refuse
 from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.errors import did_you_mean
@@ -38,6 +38,8 @@ def forecast(
     *,
     run: str | int | None = None,
     y_se: ArrayLike | None = None,
+    unseen_breaks: float | str = 0.0,
+    falling: bool = True,
     seed: int | None = None,
 ) -> xr.Dataset:
     """Draw the curve and new observations at any x.
@@ -55,8 +57,15 @@ def forecast(
     y_se : array_like, shape () or (n,), optional
         Known standard error of the new observations, in the units of y, added to the noise in
         quadrature.
+    unseen_breaks : float or "learned", default 0
+        How many breaks to expect per decade beyond the data. Each draw of the curve gets breaks of
+        its own there: a Poisson process in log x, with slopes and sharpness from the default prior
+        of breaks. "learned" takes the rate from the breaks within the data: n of them over R
+        decades leave ``Gamma(n + 1/2, R)``. With 0 the last slope goes on for ever.
+    falling : bool, default True
+        Whether the curve falls after each unseen break, as losses and errors do.
     seed : int, optional
-        Makes the draws of ``y`` repeatable; ``curve`` needs none.
+        Makes the draws of ``y``, and of unseen breaks, repeatable.
 
     Returns
     -------
@@ -65,16 +74,16 @@ def forecast(
         each sample, both in the units of the user's y (of the reported quantity for a curve
         made by `Curve.from_accuracy`). What is known of log y in each sample: ``location``,
         ``scale`` (over sample alone if it is the same at all x), and with `StudentT` noise
-        ``nu``. Coordinate ``decades_beyond``: how far beyond the data each x lies, in factors of
-        ten. Of a Comparison there are as many draws of each law as its weight says; coordinates
-        ``law``: over ``sample``, whose draw it is; ``share``: over ``candidate``, the weight of
-        each law.
+        ``nu``. Coordinates ``decades_beyond`` and ``ranges_beyond``: how far beyond the data each
+        x lies, in factors of ten, and in units of the range of log x that the data cover. Of a
+        Comparison there are as many draws of each law as its weight says; coordinates ``law``:
+        over ``sample``, whose draw it is; ``share``: over ``candidate``, the weight of each law.
 
     Raises
     ------
     TypeError, ValueError
-        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, `y_se` is
-        negative, there is no such run, or no law of a Comparison has any weight.
+        If `fit` is neither a Fit nor a Comparison, an x is not a positive finite number, `y_se` or
+        `unseen_breaks` is negative, there is no such run, or no law of a Comparison has any weight.
 
     Examples
     --------
@@ -88,7 +97,8 @@ def forecast(
     True
     """
     if isinstance(fit, Comparison):
-        return _averaged(fit, x, seed, run=run, y_se=y_se)
+        settings = {"run": run, "y_se": y_se, "unseen_breaks": unseen_breaks, "falling": falling}
+        return _averaged(fit, x, seed, **settings)
     if not isinstance(fit, Fit):
         raise TypeError(
             f"fit must be the result of bayes_bnsl.fit or bayes_bnsl.compare; got {fit!r}."
@@ -98,7 +108,14 @@ def forecast(
     problem = Problem(curve, fit.law, noise, fit.priors, fit.scale)
     theta = flattened(fit.posterior)
     log_x = xr.DataArray(np.log(at), dims="x")
+    generator = np.random.default_rng(seed)
     log_mu = fit.law.log_mu(log_x, theta).transpose("sample", "x")
+    if _checked_rate(unseen_breaks) != 0:
+        n_draws = log_mu.sizes["sample"]
+        own = generator.spawn(1)[0]
+        rate = unseen.rates(unseen_breaks, fit.law, fit.scale, n_draws, own)
+        last = float(curve.log_x[-1])
+        log_mu = unseen.bent(fit.law, theta, log_x, last, fit.scale, rate, own, falling=falling)
     log_se = None
     if y_se is not None:  # far beyond the data y may be too small to divide by
         log_se = _checked_errors(y_se, at) / np.exp(np.maximum(log_mu, SMALLEST_LOG / 3))
@@ -110,7 +127,7 @@ def forecast(
         log_x.values,
         xr.broadcast(scale, log_mu)[0].transpose("sample", "x").values,
         seen,
-        np.random.default_rng(seed),
+        generator,
     )
     if isinstance(noise, Correlated):
         scale = log_mu.copy(data=total)
@@ -121,12 +138,30 @@ def forecast(
     draws |= {"location": log_mu + location, "scale": scale}
     if "nu" in noise.parameters:
         draws["nu"] = theta["nu"]
-    beyond = np.log10(at) - np.log10(curve.x[-1])
+    beyond = np.maximum(np.log10(at) - np.log10(curve.x[-1]), 0.0)
+    decades = np.log10(curve.x[-1]) - np.log10(curve.x[0])
     return xr.Dataset(
         draws,
-        coords={"x": at, "decades_beyond": ("x", np.maximum(beyond, 0.0))},
-        attrs=storage.forecast_record(fit),
+        coords={
+            "x": at,
+            "decades_beyond": ("x", beyond),
+            "ranges_beyond": ("x", beyond / decades),
+        },
+        attrs=storage.forecast_record(fit) | {"unseen_breaks": unseen_breaks},
     )
+
+
+def _checked_rate(unseen_breaks: float | str) -> float | str:
+    if unseen_breaks == unseen.LEARNED:
+        return unseen_breaks
+    if isinstance(unseen_breaks, str):
+        raise ValueError(
+            f"unseen_breaks is {unseen_breaks!r}. Give {unseen.LEARNED!r}, or breaks per decade."
+        )
+    rate = checked_number(unseen_breaks, "unseen_breaks")
+    if rate < 0:
+        raise ValueError(f"unseen_breaks must not be negative; got {unseen_breaks!r}.")
+    return rate
 
 
 def _checked_errors(y_se: ArrayLike, at: Any) -> xr.DataArray:

@@ -20,8 +20,9 @@ from bayes_bnsl.density import (
     joint_log_density,
     log_mean_exp,
 )
-from bayes_bnsl.loo import NOT_CONVERGED, PSIS, REFIT, quiet_fit
+from bayes_bnsl.loo import NOT_CONVERGED, PSIS, REFIT
 from bayes_bnsl.result import Fit
+from bayes_bnsl.sampling import quiet_fit
 
 __all__ = ["leave_future_out"]
 

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from bayes_bnsl.optimum import Vector
 
-__all__ = ["jump"]
+__all__ = ["fitted_mixture", "jump"]
 
 COMPONENTS = 16
 """Gaussians of the mixture; ridges bend, and each piece of one wants its own."""
@@ -80,7 +80,7 @@ def jump(
     now = (positions - centre) / size
     moved = np.zeros(len(now), dtype=bool)
     with threadpool_limits(limits=1, user_api="blas"):
-        mixture = _fitted(now, generator)
+        mixture = fitted_mixture(now, generator)
 
         def densities(at: Vector) -> tuple[Vector, Vector]:
             """Return the log density, and how far it exceeds that of the mixture."""
@@ -119,8 +119,8 @@ def _steps(excess: Vector, excess_proposed: Vector) -> int:
     return int(enough[0]) if enough.size else MOST_STEPS
 
 
-def _fitted(draws: Vector, generator: np.random.Generator) -> Any:
-    """Fit the mixture to draws with mean 0 and standard deviation 1."""
+def fitted_mixture(draws: Vector, generator: np.random.Generator) -> Any:
+    """Fit a mixture of Gaussians to draws with mean 0 and standard deviation 1."""
     from sklearn.exceptions import ConvergenceWarning  # slow to import, and many fits never jump
     from sklearn.mixture import GaussianMixture
 

@@ -27,9 +27,9 @@ from bayes_bnsl.density import (
     log_prior,
 )
 from bayes_bnsl.draws import Draws
-from bayes_bnsl.errors import NotConvergedWarning, did_you_mean
+from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.result import Fit
-from bayes_bnsl.sampling import fit as fit_law
+from bayes_bnsl.sampling import quiet_fit
 
 __all__ = ["leave_one_out"]
 
@@ -244,10 +244,3 @@ def _refit(
     given = fit.data["log_likelihood"].to_dataset()["y"].values[..., left].sum(axis=-1)
     elpd = log_evidence_ratio(joint_log_density(again, fit.curve.take(left)), given.ravel())
     return (REFIT if again.status.ok else NOT_CONVERGED), elpd
-
-
-def quiet_fit(curve: Curve, law: Any, **settings: Any) -> Fit:
-    """Fit one of many; whoever asked for it says what became of its convergence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConvergedWarning)
-        return fit_law(curve, law, **({"progress": False} | settings))

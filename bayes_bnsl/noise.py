@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from bayes_bnsl.process import continued, given_others
+from bayes_bnsl.process import continued, given_earlier, given_others
 
-__all__ = ["Correlated", "LogNormal", "Noise", "Points", "StudentT", "log_density"]
+__all__ = ["Correlated", "LogNormal", "Noise", "Points", "StudentT", "choices", "log_density"]
 
 type Array = NDArray[np.float64]
 
@@ -114,6 +114,14 @@ class Noise(ABC):
         -------
         location, scale : ndarray, shape (n_draws, n_points)
             Of the residual, which is the point's own scatter about what the others say.
+        """
+        return np.zeros_like(points.residual), points.scale
+
+    def given_earlier(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
+        """Return where the residual of each point is expected, given the points before it.
+
+        Parameters and results are those of :meth:`given_others`. The densities of the points, each
+        given those before it, multiply to that of all of them together.
         """
         return np.zeros_like(points.residual), points.scale
 
@@ -243,8 +251,17 @@ class Correlated(Noise):
 
     def given_others(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
         """Return where the residual of each point is expected, given the others of its run."""
+        return self._expected(given_others, theta, points)
+
+    def given_earlier(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
+        """Return where the residual of each point is expected, given those before it."""
+        return self._expected(given_earlier, theta, points)
+
+    def _expected(
+        self, of_process: Any, theta: Mapping[str, Array], points: Points
+    ) -> tuple[Array, Array]:
         variance = points.scale.T**2
-        mean, spread = given_others(
+        mean, spread = of_process(
             points.residual.T, variance, theta["tau"], theta["ell"], points.log_x
         )
         return mean.T, np.sqrt(spread + variance).T
@@ -270,6 +287,19 @@ class Correlated(Noise):
             location[some], residual[some] = mean.T, path.T + fresh
             total[some] = np.sqrt(spread.T + scale[some] ** 2)
         return location, total, residual
+
+
+def choices(noise: str) -> tuple[Noise, ...]:
+    """Return the models that ``noise="auto"`` chooses from: without and with memory.
+
+    Raises
+    ------
+    ValueError
+        If it is another word.
+    """
+    if noise != "auto":
+        raise ValueError(f"noise is {noise!r}. Give 'auto', or a noise model such as Correlated().")
+    return LogNormal(), Correlated()
 
 
 def log_density(y: Any, location: Any, scale: Any, nu: Any = None) -> Any:

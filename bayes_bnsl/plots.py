@@ -34,10 +34,10 @@ def plot_forecast(
     *,
     to: float | None = None,
     held_out: Curve | None = None,
-    run: str | int | None = None,
     log: bool = True,
     seed: int = 0,
     ax: Axes | None = None,
+    **settings: Any,
 ) -> Axes:
     """Draw a fit and its forecast.
 
@@ -53,14 +53,14 @@ def plot_forecast(
         Largest x; by default the largest held-out x, or ten times the end of the data.
     held_out : Curve, optional
         Points that were not fitted, shown in another colour.
-    run : str or int, optional
-        The run that the new observations continue; see `forecast`.
     log : bool, default True
         Whether both axes are logarithmic.
     seed : int, default 0
-        Seed of the new observations.
+        Seed of the new observations, and of unseen breaks.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
+    **settings
+        Of the forecast: ``run``, ``unseen_breaks`` and the like, as for :func:`forecast`.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def plot_forecast(
     if not to > first:
         raise ValueError(f"to must be larger than the first x, {first:g}; got {to!r}.")
     grid = np.geomspace(first, to, 200) if log else np.linspace(first, to, 200)
-    ahead = forecast(fit, grid, run=run, seed=seed)
+    ahead = forecast(fit, grid, seed=seed, **settings)
     ax = _new_axes(ax)
     for prob, strength in ((0.9, 0.18), (0.5, 0.32)):
         band = interval(ahead, prob=prob)["y"].transpose("bound", "x")
@@ -101,7 +101,7 @@ def plot_forecast(
     beyond = np.log10(to / last)
     ax.set_title(
         f"{ahead.attrs['law']} on {curve.name}: {beyond:.1f} decades beyond the data"
-        "\nassumes no break after the last one seen"
+        f"\n{_assumed(settings.get('unseen_breaks', 0))}"
         if beyond > 0
         else f"{ahead.attrs['law']} on {curve.name}",
         fontsize="medium",
@@ -265,6 +265,16 @@ def _shares(fit: Fit | Comparison) -> list[tuple[Fit, float]]:
     if isinstance(fit, Fit):
         return [(fit, 1.0)]
     return [(each, fit.weights[label]) for label, each in fit.fits.items() if fit.weights[label]]
+
+
+def _assumed(unseen_breaks: float | str) -> str:
+    """Say what a forecast assumes of breaks beyond the data."""
+    if unseen_breaks == 0:
+        return "assumes no break after the last one seen"
+    rate = "as many as within them"
+    if not isinstance(unseen_breaks, str):
+        rate = f"{unseen_breaks:g} a decade"
+    return f"allows for breaks beyond the data, {rate}"
 
 
 def _break_strip(ax: Axes, shares: list[tuple[Fit, float]]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde, kstwo
 
 from bayes_bnsl.checks import Checks
-from bayes_bnsl.comparison import SIMILAR, Comparison
+from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.plots import number_ticks
@@ -27,7 +27,7 @@ LEAST_SHOWN = 0.01
 def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """Draw how far each law stays behind the best one.
 
-    Dots are the differences of elpd, lines one standard error of the difference to either side;
+    Dots are the differences of elpd or log evidence, lines one standard error to either side;
     within the shaded strip laws foresee about equally well. The recommended law is green, laws
     without weight because their fits did not converge are hollow, and the weight of each in the
     average stands at the right.
@@ -56,7 +56,8 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if ax is None:
         size = (7, 1.2 + 0.36 * len(table))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
-    ax.axvspan(-SIMILAR, SIMILAR, color="0.9", lw=0)
+    similar = comparison.similar
+    ax.axvspan(-similar, similar, color="0.9", lw=0)
     ax.axvline(0, color="0.6", lw=0.8)
     for height, (label, row) in enumerate(table.iterrows()):
         if np.isnan(row["elpd_diff"]):
@@ -69,12 +70,13 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
             row["elpd_diff"], height, xerr=row["dse"], fmt="o", color=color, ms=6, lw=1.4,
             mfc=color if converged else "white",
         )  # fmt: skip
+    what = {"loo": "elpd by LOO", "lfo": "elpd by LFO"}.get(comparison.by, "log evidence")
     right = ax.get_yaxis_transform()
     for height, (label, weight) in enumerate(table["weight"].items()):
         bold = "bold" if label == simplest else "normal"
         ax.text(1.02, height, f"{weight:.2f}", transform=right, va="center", fontweight=bold)
     ax.text(1.02, -0.9, "weight", transform=right, va="center", fontsize="small", color="0.4")
-    ax.set_xscale("symlog", linthresh=2 * SIMILAR)
+    ax.set_xscale("symlog", linthresh=2 * similar)
     low = np.nanmin(table["elpd_diff"] - table["dse"].fillna(0))
     high = np.nanmax(table["elpd_diff"] + table["dse"].fillna(0))
     ticks = [-10000, -3000, -1000, -300, -100, -30, -10, -4, 0, 4, 10, 30, 100]
@@ -86,7 +88,7 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         ylim=(len(table) - 0.4, -0.6),
         yticks=range(len(table)),
         yticklabels=table.index,
-        xlabel=f"elpd less that of {comparison.best}, by {comparison.by.upper()}",
+        xlabel=f"{what} less that of {comparison.best}",
     )
     for label in ax.get_yticklabels():
         if label.get_text() == simplest:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["continued", "given_others"]
+__all__ = ["continued", "given_earlier", "given_others"]
 
 type Array = NDArray[np.float64]
 
@@ -45,15 +45,27 @@ def given_others(
     ``p(g | all) ~ p(g | earlier) p(g | later) / p(g)``, a product of normal densities.
     """
     relative = variance / tau**2  # the process itself has variance 1 from here on
-    mean, spread = _given_earlier(residual, relative, ell, log_x)
+    mean, spread = _filtered(residual, relative, ell, log_x)
     back = slice(None, None, -1)
-    later = _given_earlier(residual[back], relative[back], ell, -log_x[back])
+    later = _filtered(residual[back], relative[back], ell, -log_x[back])
     later_mean, later_spread = later[0][back], later[1][back]
     both = 1 / (1 / spread + 1 / later_spread - 1)
     return both * (mean / spread + later_mean / later_spread), tau**2 * both
 
 
-def _given_earlier(residual: Array, variance: Array, ell: Any, log_x: Array) -> tuple[Array, Array]:
+def given_earlier(
+    residual: Array, variance: Array, tau: Any, ell: Any, log_x: Array
+) -> tuple[Array, Array]:
+    """Return mean and variance of the process at each point, given the points before it.
+
+    Parameters and results are those of :func:`given_others`; points at the same x come one after
+    the other.
+    """
+    mean, spread = _filtered(residual, variance / tau**2, ell, log_x)
+    return mean, tau**2 * spread
+
+
+def _filtered(residual: Array, variance: Array, ell: Any, log_x: Array) -> tuple[Array, Array]:
     """Filter a process of variance 1: return its mean and variance before each point is seen."""
     mean = np.zeros_like(residual)
     spread = np.ones((len(log_x), *np.broadcast_shapes(variance.shape[1:], np.shape(ell))))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -23,9 +24,10 @@ from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
+from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import LogNormal, Noise, choices
 from bayes_bnsl.optimum import Mode, Vector, find_modes
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress
@@ -51,7 +53,7 @@ def fit(
     curve: Curve,
     law: Law,
     *,
-    noise: Noise | None = None,
+    noise: Noise | str | None = None,
     priors: Priors | None = None,
     scale: Scale | None = None,
     draws: int = 1000,
@@ -72,8 +74,10 @@ def fit(
         The points.
     law : Law
         The functional form, such as ``BNSL(1)``.
-    noise : Noise, default LogNormal()
-        How y scatters about the curve; `Correlated()` for checkpoints of one run.
+    noise : Noise or "auto", default LogNormal()
+        How y scatters about the curve; `Correlated()` for checkpoints of one run. With "auto" the
+        law is fitted with either, and the fit with the higher evidence returned
+        (:func:`log_evidence`); one that did not converge only if the other did not either.
     priors : mapping of str to Prior or float, optional
         Priors that replace defaults, by the name of the parameter; a number fixes it.
     scale : Scale, default Scale.of(curve)
@@ -124,6 +128,14 @@ def fit(
     >>> result.status.ok
     True
     """
+    if isinstance(noise, str):
+        given = {
+            "priors": priors, "scale": scale, "draws": draws, "chains": chains, "tune": tune,
+            "max_gradients": max_gradients, "target_accept": target_accept, "sampler": sampler,
+            "cores": cores, "seed": seed, "progress": progress,
+        }  # fmt: skip
+        fits = [quiet_fit(curve, law, noise=each, **given) for each in choices(noise)]
+        return _announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)
     _check_counts(draws=draws, chains=chains, max_gradients=max_gradients, tune=tune)
@@ -181,14 +193,26 @@ def fit(
             break
         settings, positions = longer, drawn.positions[:, -1]
     seconds = time.perf_counter() - began
-    if not status.ok:
-        warn(f"{law.name} fitted to {curve.name!r}. {status}", NotConvergedWarning)
     at_modes = compiled.values(data, np.stack([mode.position for mode in modes]))
     heights = np.array([mode.log_density for mode in modes])
     tree = problem.tree(
         drawn.values, parameters, drawn.statistics, problem.modes(at_modes, heights)
     )
-    return Fit(curve, law, noise, priors, scale, tree, status, seconds, seed)
+    return _announced(Fit(curve, law, noise, priors, scale, tree, status, seconds, seed))
+
+
+def quiet_fit(curve: Curve, law: Law, **settings: Any) -> Fit:
+    """Fit one of many; whoever asked for it says what became of its convergence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        return fit(curve, law, **({"progress": False} | settings))
+
+
+def _announced(done: Fit) -> Fit:
+    """Warn if a fit did not converge."""
+    if not done.status.ok:
+        warn(f"{done.law.name} fitted to {done.curve.name!r}. {done.status}", NotConvergedWarning)
+    return done
 
 
 def _check_counts(**counts: Any) -> None:

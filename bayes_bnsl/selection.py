@@ -9,20 +9,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayes_bnsl.comparison import METHODS, Candidate, Comparison
+from bayes_bnsl.comparison import Candidate, Comparison
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import NotConvergedWarning, did_you_mean, warn
+from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.future import first_window, leave_future_out
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
-from bayes_bnsl.loo import leave_one_out, quiet_fit
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.loo import leave_one_out
+from bayes_bnsl.noise import LogNormal, Noise, choices
 from bayes_bnsl.result import Fit
+from bayes_bnsl.sampling import quiet_fit
 
 __all__ = ["compare"]
 
 LAWS: tuple[Law, ...] = (*(BNSL(n) for n in range(4)), M1(), M2(), M3(), M4())
 """What is compared unless the user says otherwise."""
+
+WEIGHTS = {
+    "loo": ("stacking", "pseudo_bma"),
+    "lfo": ("stacking", "pseudo_bma"),
+    "evidence": ("probability",),
+}
+"""The weights there are for each way to judge."""
 
 
 def compare(
@@ -30,8 +39,8 @@ def compare(
     laws: Sequence[Law | Fit] | None = None,
     *,
     by: str = "loo",
-    noise: Noise | Sequence[Noise] | None = None,
-    weights: str = "stacking",
+    noise: Noise | Sequence[Noise] | str | None = None,
+    weights: str | None = None,
     include_unconverged: bool = False,
     leave_out: str = "point",
     horizon: int = 1,
@@ -47,16 +56,18 @@ def compare(
         The points; or fits to the same points, with labels of your own if it is a mapping.
     laws : sequence of Law or Fit, default BNSL(0) to BNSL(3), M1 to M4
         What is compared on a curve. A Fit stands for itself, with its own priors.
-    by : {"loo", "lfo"}
+    by : {"loo", "lfo", "evidence"}
         What is left out: each point in turn (:func:`leave_one_out`), which asks how well a law
-        fills gaps, or the points ahead (:func:`leave_future_out`), which asks how well it
-        extrapolates and takes longer.
-    noise : Noise or sequence of Noise, default LogNormal()
+        fills gaps; or the points ahead (:func:`leave_future_out`), which asks how well it
+        extrapolates and takes longer. "evidence" asks how probable each law is, given the points
+        and its priors (:func:`log_evidence`), and is the quickest.
+    noise : Noise, sequence of Noise or "auto", default LogNormal()
         How y scatters about the curve; with several, every law is fitted with each. All scores
-        are densities of y, so that they compare.
-    weights : {"stacking", "pseudo_bma"}
-        How the weights are found (Yao et al. 2018): those with which the average foresees best,
-        or by the elpd of each law with the Bayesian bootstrap.
+        are densities of y, so that they compare. "auto" means LogNormal() and Correlated().
+    weights : {"stacking", "pseudo_bma", "probability"}, optional
+        How the weights are found: those with which the average foresees best, the default, or by
+        the elpd of each law with the Bayesian bootstrap (Yao et al. 2018). By evidence they are the
+        probabilities of the laws, all being equally probable before.
     include_unconverged : bool, default False
         Whether laws whose fit did not converge are given weight and may be chosen.
     leave_out : {"point", "x", "run"}
@@ -99,10 +110,11 @@ def compare(
     >>> choice.simplest
     'BNSL(1)'
     """
-    if by not in ("loo", "lfo"):
-        raise ValueError(f"by is {by!r}. {did_you_mean(by, ('loo', 'lfo'))}")
-    if weights not in METHODS:
-        raise ValueError(f"weights is {weights!r}. {did_you_mean(weights, METHODS)}")
+    if by not in WEIGHTS:
+        raise ValueError(f"by is {by!r}. {did_you_mean(by, WEIGHTS)}")
+    weights = weights or WEIGHTS[by][0]
+    if weights not in WEIGHTS[by]:
+        raise ValueError(f"weights is {weights!r}. {did_you_mean(weights, WEIGHTS[by])}")
     curve, wanted = _wanted(curve, laws, noise)
     seen = len(np.unique(curve.x))
     if by == "lfo":
@@ -121,6 +133,10 @@ def compare(
         again = {key: value for key, value in settings.items() if key not in ("priors", "scale")}
         if by == "loo":
             scores = leave_one_out(result, leave_out=leave_out, repair=worth, **again)
+        elif by == "evidence":
+            value, error = log_evidence(result)
+            columns = {"elpd": ("left", [value]), "error": ("left", [error])}
+            scores = xr.Dataset(columns, {"left": ["all"]}, attrs={"by": by})
         elif worth:
             scores = leave_future_out(result, start=seen, horizon=horizon, **again)
         seconds = result.seconds + time.perf_counter() - began
@@ -153,7 +169,7 @@ class Wanted(NamedTuple):
 def _wanted(
     curve: Curve | Sequence[Fit] | Mapping[str, Fit],
     laws: Sequence[Law | Fit] | None,
-    noise: Noise | Sequence[Noise] | None,
+    noise: Noise | Sequence[Noise] | str | None,
 ) -> tuple[Curve, list[Wanted]]:
     """Return the points and what is compared on them, each under a label of its own."""
     given: list[Any] = [None]
@@ -172,7 +188,9 @@ def _wanted(
         points = given[0].curve
     else:
         points, given, labels = curve, list(LAWS if laws is None else laws), []
-    noises = [noise or LogNormal()] if not isinstance(noise, Sequence) else list(noise)
+    if isinstance(noise, str):
+        noise = choices(noise)
+    noises: list[Any] = list(noise) if isinstance(noise, Sequence) else [noise or LogNormal()]
     wanted: list[Wanted] = []
     for each in given:
         if isinstance(each, Fit):

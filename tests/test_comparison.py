@@ -141,6 +141,52 @@ class TestRecommendation:
         assert compared({bb.M2(): base, bb.BNSL(0): base + 0.1}).simplest == "M2"
 
 
+class TestEvidence:
+    @pytest.fixture
+    def judged(self, line_fit):
+        """Make a comparison from log evidences."""
+
+        def make(evidence, error=0.01):
+            candidates = [
+                Candidate(
+                    law.name, law, line_fit.noise, "converged", "", 1.0, line_fit,
+                    xr.Dataset(
+                        {"elpd": ("left", [value]), "error": ("left", [error])}, {"left": ["all"]}
+                    ),
+                )
+                for law, value in evidence.items()
+            ]  # fmt: skip
+            return Comparison(line_fit.curve, "evidence", tuple(candidates), "probability")
+
+        return make
+
+    def test_weights_are_probabilities(self, judged):
+        choice = judged({bb.BNSL(0): 700.0, bb.BNSL(1): 700.0 + np.log(3), bb.M1(): -50.0})
+        np.testing.assert_allclose(choice.weights, [0.25, 0.75, 0], atol=1e-12)
+        np.testing.assert_allclose(choice.n_breaks, [0.25, 0.75])
+
+    def test_simpler_only_if_hardly_worse(self, judged):
+        assert judged({bb.BNSL(0): 0.0, bb.BNSL(1): 0.9}).simplest == "BNSL(0)"
+        assert judged({bb.BNSL(0): 0.0, bb.BNSL(1): 1.1}).simplest == "BNSL(1)"
+
+    def test_simpler_within_the_monte_carlo_error(self, judged):
+        assert judged({bb.BNSL(0): 0.0, bb.BNSL(1): 1.4}, error=1.0).simplest == "BNSL(0)"
+
+    def test_errors_are_those_of_monte_carlo(self, judged):
+        table = judged({bb.BNSL(0): 1.0, bb.M1(): 3.0}, error=0.3).table
+        assert list(table.index) == ["M1", "BNSL(0)"]
+        np.testing.assert_allclose(table["se"], 0.3)
+        np.testing.assert_allclose(table["dse"], [0, 0.3 * np.sqrt(2)])
+        assert table["p_eff"].isna().all()
+
+    def test_words(self, judged):
+        told = str(judged({bb.BNSL(0): 0.0, bb.M1(): 2.0}))
+        assert told == (
+            "M1 has the highest evidence on 'M1', with probability 0.88, by 2.0 ± 0.0 before "
+            "BNSL(0). No simpler law comes close to it: use it."
+        )
+
+
 class TestUnconverged:
     def test_has_no_weight_and_is_not_chosen(self, compared):
         elpd = {bb.M1(): np.zeros(20), bb.M2(): np.ones(20)}

@@ -140,6 +140,10 @@ def test_moments_agree_with_nested_sampling(name):
     assert pull @ pull < chi2.isf(1e-3, len(pull) - 1), "the runs contradict each other: no oracle"
     fit = bb.fit(curve, law, seed=1, progress=False)
     assert fit.status.ok
+    evidence = bb.log_evidence(fit).value + curve.log_y.sum()  # of log y, as the oracle's
+    apart, error = evidence - oracle.log_evidence.mean(), np.hypot(*oracle.log_evidence_error[:2])
+    print(f"{name}: log evidence {evidence:.2f}, {apart:+.2f} from the oracle, +- {error:.2f}")
+    assert abs(apart) < 3 * error
     theta, apart_at = dict(fit.posterior.data_vars), []
     for i, label in enumerate(BEYOND):
         log_mu = law.log_mu(log_x[i], theta).rename("it").to_dataset()

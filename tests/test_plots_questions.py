@@ -42,6 +42,11 @@ class TestReach:
         assert not [label for label in labels(ax) if "reached" in label]
         assert ax.get_xlim()[1] == pytest.approx(1.02e5)
 
+    def test_passes_settings_on(self, line_fit):
+        near, far = (bb.plot_reach(line_fit, 0.03, unseen_breaks=rate) for rate in (0.0, 1.0))
+        assert far.get_xlim()[1] > near.get_xlim()[1]
+        assert near.get_title() != far.get_title()
+
     def test_of_accuracies_where_it_is_told(self, accuracy_fit):
         mine = plt.subplots()[1]
         assert bb.plot_reach(accuracy_fit, 99.0, ax=mine) is mine

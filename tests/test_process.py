@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, multivariate_normal
+from scipy.stats import chi2, multivariate_normal, norm
 
-from bayes_bnsl.process import continued, given_others
+from bayes_bnsl.process import continued, given_earlier, given_others
 
 LOG_X = np.array([0.0, 0.1, 0.1, 0.5, 1.3, 1.3, 1.3, 4.0])
 TAU, ELL = np.array([0.3, 1.0]), np.array([0.2, 2.0])
@@ -43,6 +43,17 @@ def test_each_point_given_all_others(observed):
             )  # fmt: skip
             assert mean[i, draw] == pytest.approx(expected.item(), rel=1e-9)
             assert spread[i, draw] == pytest.approx(covariance.item(), rel=1e-9)
+
+
+def test_one_after_the_other_they_are_all_together(observed):
+    """The densities of the points, each given those before, multiply to that of all of them."""
+    residual, variance = observed
+    mean, spread = given_earlier(residual, variance, TAU, ELL, LOG_X)
+    one_by_one = norm.logpdf(residual, mean, np.sqrt(spread + variance)).sum(axis=0)
+    for draw in range(2):
+        covariance = kernel(TAU[draw], ELL[draw], LOG_X, LOG_X) + np.diag(variance[:, draw])
+        together = multivariate_normal.logpdf(residual[:, draw], cov=covariance)
+        assert one_by_one[draw] == pytest.approx(together, rel=1e-9)
 
 
 def test_a_point_alone_knows_the_stationary_spread():

@@ -130,6 +130,15 @@ class TestXToReach:
         assert "90% interval" in reach._repr_html_()
         assert "Reach of 0.01 by M1" in repr(reach)
 
+    def test_allows_for_unseen_breaks(self, line_fit):
+        straight, bent = (
+            np.log(bb.x_to_reach(line_fit, 0.01, to=1e12, unseen_breaks=rate, seed=1).draws)
+            for rate in (0.0, 1.0)
+        )
+        assert np.ptp(bent.quantile([0.05, 0.95])) > 5 * np.ptp(straight.quantile([0.05, 0.95]))
+        seen = [bb.x_to_reach(line_fit, 0.5, unseen_breaks=rate, seed=1) for rate in (0.0, 1.0)]
+        np.testing.assert_allclose(seen[0].draws, seen[1].draws, rtol=1e-9)  # within the data
+
     def test_passes_settings_on(self, line_fit):
         with pytest.raises(ValueError, match="has no run 'seven'"):
             bb.x_to_reach(line_fit, 0.1, run="seven")
