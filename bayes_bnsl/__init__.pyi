@@ -1,5 +1,6 @@
 """The public names, by the room that holds each."""
 
+from .answers import Reach as Reach
 from .calibration import calibrate as calibrate
 from .calibration import draw_curve as draw_curve
 from .calibration import rank_truth as rank_truth
@@ -20,6 +21,7 @@ from .forecasting import forecast as forecast
 from .forecasting import interval as interval
 from .forecasting import log_score as log_score
 from .future import leave_future_out as leave_future_out
+from .hindsight import Backtest as Backtest
 from .laws import BNSL as BNSL
 from .laws import M1 as M1
 from .laws import M2 as M2
@@ -36,12 +38,17 @@ from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
 from .plots_calibration import plot_calibration as plot_calibration
+from .plots_questions import plot_backtest as plot_backtest
+from .plots_questions import plot_reach as plot_reach
 from .plots_selection import plot_breaks as plot_breaks
 from .plots_selection import plot_compare as plot_compare
 from .plots_selection import plot_khat as plot_khat
 from .plots_selection import plot_loo_pit as plot_loo_pit
 from .priors import Prior as Prior
 from .priors import Scale as Scale
+from .questions import gain as gain
+from .questions import probability as probability
+from .questions import x_to_reach as x_to_reach
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit
@@ -57,5 +64,6 @@ from .sensitivity import Sensitivity as Sensitivity
 from .sensitivity import sensitivity as sensitivity
 from .status import Status as Status
 from .uniformity import Calibration as Calibration
+from .validation import backtest as backtest
 
 __version__: str

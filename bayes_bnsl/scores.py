@@ -74,11 +74,16 @@ def rmsle(forecast: xr.Dataset, y: ArrayLike) -> LogError:
     (0.0707, 0.0293)
     """
     draws, observed = _in_logs(forecast, y)
-    errors = (observed - np.median(draws, axis=0)) ** 2
-    mean = errors.mean()
-    sd = errors.std(ddof=1) if errors.size > 1 else np.nan
+    return root_mean_square(observed - np.median(draws, axis=0))
+
+
+def root_mean_square(errors: NDArray[np.float64]) -> LogError:
+    """Return the root mean square of errors of log y, with its standard error."""
+    squares = errors**2
+    mean = squares.mean()
+    sd = squares.std(ddof=1) if squares.size > 1 else np.nan
     root = np.sqrt(mean)
-    return LogError(float(root), float(np.sqrt(mean + sd / np.sqrt(errors.size)) - root))
+    return LogError(float(root), float(np.sqrt(mean + sd / np.sqrt(squares.size)) - root))
 
 
 def crps(forecast: xr.Dataset, y: ArrayLike, *, log: bool = True) -> xr.DataArray:

@@ -40,10 +40,14 @@ def main():
     fit = bb.fit(seen, bb.BNSL(1), seed=1, progress=False)
     save(bb.plot_forecast(fit, held_out=later).figure, "four_digit_addition")
     save(bb.plot_forecast(fit, to=7360).figure, "forecast_far")
+    save(bb.plot_reach(fit, 0.45).figure, "reach")
     save(bb.plot_segments(bb.BNSL(3), FIGURE_1, x=[1e2, 1e22]).figure, "segments")
     save(bb.plot_segments(fit).figure, "segments_of_fit")
     save(draw_posterior(fit), "posterior")
     whole = bb.load_curve("four_digit_addition")
+    origins = [9, 11, 12, 13, 14, 15, 16]
+    tested = bb.backtest(whole, bb.BNSL(1), origins=origins, horizons=2, seed=1)
+    save(bb.plot_backtest(tested).figure, "backtest")
     laws = [bb.BNSL(0), bb.BNSL(1), bb.M1(), bb.M4()]
     choice = bb.compare(whole, laws, seed=1, progress=False)
     save(bb.plot_compare(choice).figure, "compare")
