@@ -25,12 +25,18 @@ __all__ = ["Evidence", "log_evidence"]
 
 
 class Evidence(NamedTuple):
-    """The log evidence and its Monte Carlo error."""
+    """The log evidence and its Monte Carlo error.
+
+    Parameters
+    ----------
+    value : float
+        Log density of all y together, in their units.
+    error : float
+        Half the difference of two estimates, each from half of the draws.
+    """
 
     value: float
-    """Log density of all y together, in their units."""
     error: float
-    """Half the difference of two estimates, each from half of the draws."""
 
 
 def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:

@@ -120,8 +120,20 @@ class Noise(ABC):
     def given_earlier(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
         """Return where the residual of each point is expected, given the points before it.
 
-        Parameters and results are those of :meth:`given_others`. The densities of the points, each
-        given those before it, multiply to that of all of them together.
+        The densities of the points, each given those before it, multiply to that of all of them
+        together.
+
+        Parameters
+        ----------
+        theta : mapping
+            Draws of the parameters, shape (n_draws,).
+        points : Points
+            The points of a run.
+
+        Returns
+        -------
+        location, scale : ndarray, shape (n_draws, n_points)
+            Of the residual.
         """
         return np.zeros_like(points.residual), points.scale
 

@@ -146,5 +146,5 @@ def bent(
         exponent_gained = exponent_gained + c.values
         breaks.append((c, d))
     log_power = law.power(log_x, theta).log + bends(log_x)
-    total = log_power if log_limit is None else log_power + softplus(log_limit - log_power)
+    total = log_power if log_limit is None else np.logaddexp(log_limit, log_power)
     return total.transpose("sample", "x")
