@@ -2,7 +2,7 @@
 # the package and, for the developers' targets, their tools. PYTHON=... names the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs pictures benchmark calibration choosing convergence clean
+.PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -40,6 +40,9 @@ choosing: .venv/.ready ## how well laws are chosen; DATA=folder of the public be
 	$(py) docs/measure_choosing.py breaks --workers $(or $(WORKERS),1)
 	@if [ -n "$(DATA)" ]; then \
 	    $(py) docs/measure_choosing.py curves --data "$(DATA)" --workers $(or $(WORKERS),1); fi
+
+examples: .venv/.ready-dev ## run the notebooks in examples/ again; NOTEBOOKS="examples/one.ipynb ..."
+	$(py) examples/run_notebooks.py $(NOTEBOOKS)
 
 pictures: .venv/.ready ## the pictures of the documentation, in docs/pictures/
 	$(py) docs/make_pictures.py

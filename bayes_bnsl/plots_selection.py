@@ -258,7 +258,6 @@ def plot_breaks(comparison: Comparison) -> NDArray[np.object_]:
     right.plot(curve.x, curve.to_reported(curve.y), "o", ms=3.5, color="0.45", zorder=3)
     right.set(xscale="log", yscale="log" if curve.ceiling is None else "linear")
     right.set(xlabel=curve.x_name, ylabel=curve.y_name)
-    number_ticks(right)
     grid = np.linspace(curve.log_x[0], curve.log_x[-1], 300)
     shown = [
         (fit.law.n_breaks, share, fit)
@@ -267,6 +266,11 @@ def plot_breaks(comparison: Comparison) -> NDArray[np.object_]:
         and fit.law.n_breaks > 0
         and (share := float(probability.get(fit.law.n_breaks, 0.0))) >= LEAST_SHOWN
     ]
+    if shown:  # the points above, the places of breaks below
+        low, high = right.transData.transform([(1.0, value) for value in right.get_ylim()])[:, 1]
+        foot = right.transData.inverted().transform((0.0, low - 0.5 * (high - low)))[1]
+        right.set_ylim(bottom=foot)
+    number_ticks(right)
     colors = (MAIN, OFF, CHOSEN, "#CC79A7")
     for row, (n, share, fit) in enumerate(shown):
         foot = 0.02 + 0.3 * row / max(len(shown), 1)

@@ -46,6 +46,7 @@ def run(notebook, folder):
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         timeout=1200,
+        coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # else it warns of its own way to talk
     )
     client.execute(env=environment)
