@@ -1,4 +1,4 @@
-"""How well public curves are forecast; ``make forecasts DATA=folder`` prints tables of forecasts.md.
+"""How well public curves are forecast: ``make forecasts DATA=folder`` prints it in tables.
 
 BNSL(0) to BNSL(2) are fitted to the first points of each curve with lognormal and with correlated
 noise, and averaged by evidence over laws, or over laws and noise. Each forecast of the points held
