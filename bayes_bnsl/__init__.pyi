@@ -1,5 +1,7 @@
 """The public names, by the room that holds each."""
 
+from .batch import Batch as Batch
+from .batch import fit_many as fit_many
 from .calibration import calibrate as calibrate
 from .calibration import draw_curve as draw_curve
 from .calibration import rank_truth as rank_truth
@@ -13,11 +15,13 @@ from .datasets import read_benchmark as read_benchmark
 from .datasets import simulate as simulate
 from .errors import BayesBnslWarning as BayesBnslWarning
 from .errors import DuplicateRowsWarning as DuplicateRowsWarning
+from .errors import FailedFitsWarning as FailedFitsWarning
 from .errors import NotConvergedWarning as NotConvergedWarning
 from .forecasting import forecast as forecast
 from .forecasting import interval as interval
 from .forecasting import log_score as log_score
 from .future import leave_future_out as leave_future_out
+from .groups import read_curves as read_curves
 from .laws import BNSL as BNSL
 from .laws import M1 as M1
 from .laws import M2 as M2
@@ -30,6 +34,8 @@ from .naive import naive_forecasts as naive_forecasts
 from .noise import Correlated as Correlated
 from .noise import LogNormal as LogNormal
 from .noise import StudentT as StudentT
+from .overview import compare_many as compare_many
+from .overview import forecast_many as forecast_many
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
