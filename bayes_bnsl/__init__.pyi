@@ -1,7 +1,10 @@
 """The public names, by the room that holds each."""
 
+from .album import write_report as write_report
 from .batch import Batch as Batch
 from .batch import fit_many as fit_many
+from .benchmarks import score_benchmark as score_benchmark
+from .benchmarks import summarize_scores as summarize_scores
 from .calibration import calibrate as calibrate
 from .calibration import draw_curve as draw_curve
 from .calibration import rank_truth as rank_truth
@@ -46,6 +49,7 @@ from .plots_selection import plot_khat as plot_khat
 from .plots_selection import plot_loo_pit as plot_loo_pit
 from .priors import Prior as Prior
 from .priors import Scale as Scale
+from .report import report as report
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit

@@ -1,8 +1,9 @@
-"""Curves of one long table, told apart by a column."""
+"""Curves of a table: one, or as many as a column tells apart."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,25 +18,25 @@ __all__ = ["read_curves"]
 def read_curves(
     table: Any,
     *,
-    by: str,
     x: str,
     y: str,
+    by: str | None = None,
     y_se: str | None = None,
     run: str | None = None,
     ceiling: float | None = None,
     delimiter: str = ",",
 ) -> dict[str, Curve]:
-    """Cut a long table into curves, one for each value of a column.
+    """Read the curves of a table, one for each value of a column.
 
     Parameters
     ----------
     table : table or path_like
         Anything with named columns, as for `Curve.from_frame`; or a CSV file, as for
         `Curve.from_csv`.
-    by : str
-        Name of the column that says which curve a row belongs to.
     x, y : str
         Names of the columns of x and y.
+    by : str, optional
+        Name of the column that says which curve a row belongs to; without it there is one curve.
     y_se, run : str, optional
         Names of the columns of the standard errors and of the run labels.
     ceiling : float, optional
@@ -54,12 +55,13 @@ def read_curves(
     FileNotFoundError
         If there is no such file.
     TypeError, ValueError
-        If a column is missing, or a curve is invalid; the message names the curve.
+        If a column is missing, or a curve is invalid; the message names the curve, whose rows
+        are counted by themselves.
 
     Examples
     --------
     >>> table = {"task": ["a", "b", "a", "b"], "n": [1, 1, 2, 2], "loss": [4.0, 3.0, 3.0, 2.0]}
-    >>> read_curves(table, by="task", x="n", y="loss")["b"]
+    >>> read_curves(table, x="n", y="loss", by="task")["b"]
     <Curve 'b': 2 points, n 1 to 2, loss 2 to 3>
     """
     path: str | None = None
@@ -75,22 +77,22 @@ def read_curves(
         for argument, name in given.items()
         if name is not None
     }
-    labels = [str(label) for label in checked_labels(take_column(table, by, "by"), "by")]
+    labels = [Path(path).stem if path else "curve"] * len(columns["x"])
+    if by is not None:
+        labels = [str(label) for label in checked_labels(take_column(table, by, "by"), "by")]
     curves = {}
     for name in dict.fromkeys(labels):
         rows = np.flatnonzero([label == name for label in labels])
         parts = {argument: column[rows] for argument, column in columns.items()}
         try:
-            curves[name] = make_curve(parts, name=name, x_name=x, y_name=y, ceiling=ceiling)
+            curves[name] = _curve_of(parts, name=name, x_name=x, y_name=y, ceiling=ceiling)
         except (TypeError, ValueError) as error:
             where = f" (row 0 is line {lines[rows[0]]} of {path})" if path else ""
-            raise type(error)(
-                f"The curve {name!r}, whose rows are counted alone{where}: {error}"
-            ) from None
+            raise type(error)(f"The curve {name!r}{where}: {error}") from None
     return curves
 
 
-def make_curve(
+def _curve_of(
     columns: dict[str, Any], *, name: str, x_name: str, y_name: str, ceiling: float | None
 ) -> Curve:
     """Make a curve of y, or of what an accuracy lacks."""
