@@ -97,8 +97,8 @@ class Batch:
             A node for each curve, in it one for each law that was fitted, with the groups of
             `Fit.data`. Values are read from the files when they are used, so the tree takes
             hardly any memory; those of a batch without `out` are read at once, as its files
-            live no longer than it. A slash in a name of a curve becomes a bar, ``|``, since
-            slashes part the nodes.
+            live no longer than it. A slash in a name becomes a bar, ``|``, since slashes
+            part the nodes.
         """
         tree = xr.DataTree()
         for row in self.table[self.table["error"] == ""].itertuples():
@@ -107,7 +107,8 @@ class Batch:
                 fitted = fitted.load()
                 fitted.close()
             fitted.attrs = {"curve": row.curve, "law": row.law, "status": row.status}
-            tree[f"{str(row.curve).replace('/', '|')}/{row.law}"] = fitted
+            curve, law = (str(name).replace("/", "|") for name in (row.curve, row.law))
+            tree[f"{curve}/{law}"] = fitted
         return tree
 
     def __repr__(self) -> str:
