@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from bayes_bnsl.errors import BayesBnslWarning, did_you_mean
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -46,6 +48,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; leave with a code that says what became of it."""
         with warnings.catch_warnings():
+            warnings.simplefilter("always", BayesBnslWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(ctx)
@@ -74,7 +77,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
-    _say("Warning" if category.__module__.startswith("bayes_bnsl") else category.__name__, message)
+    _say("Warning" if issubclass(category, BayesBnslWarning) else category.__name__, message)
 
 
 def _say(what: str, message: object) -> None:
@@ -86,7 +89,6 @@ def _say(what: str, message: object) -> None:
 def law_of(text: str) -> Law:
     """Make the law that a text names, such as ``BNSL(2)``, ``bnsl2`` or ``M1``."""
     from bayes_bnsl import laws
-    from bayes_bnsl.errors import did_you_mean
 
     plain = re.sub(r"[\s()=_:-]", "", text).lower()
     if found := re.fullmatch(r"bnsl(\d{1,3})", plain):
@@ -107,7 +109,6 @@ def laws_of(texts: Sequence[str]) -> list[Law]:
 def noise_of(text: str | None) -> Any:
     """Make the noise that a text names; ``auto`` is left to `fit`."""
     from bayes_bnsl import noise
-    from bayes_bnsl.errors import did_you_mean
 
     if text is None or text == "auto":
         return text
