@@ -123,8 +123,8 @@ def fit(
     if later is not None:
         reported = later.to_reported(later.y)
         ahead = bb.forecast(fitted, later.x, seed=seed)
-        scores = bb.score(ahead, reported, seen, prob=prob)
-        text.append(table_text(scores.rename_axis("forecast").reset_index()))
+        scores = bb.score(ahead, reported, seen, prob=prob).rename_axis("forecast")
+        text.append(table_text(scores.reset_index()))
         answer["scores"] = records(scores)
     if out:
         fitted.save(out)
