@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,8 @@ def fit_many(
     waiting = [i for i, row in rows.items() if row is None]
     todo = [jobs[i] for i in waiting]
     outcomes = run_jobs(run_job, todo, [job.kind for job in todo], workers=workers, client=client)
-    with jobs_progress("fits", len(todo), shown=progress) as done:
+    # closed at once, or processes would outlive an interruption for as long as its traceback
+    with closing(outcomes), jobs_progress("fits", len(todo), shown=progress) as done:
         for number, outcome in outcomes:
             job = todo[number]
             if isinstance(outcome, bytes):

@@ -11,7 +11,7 @@ import contextlib
 import multiprocessing
 import signal
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -29,8 +29,11 @@ def run_jobs(
     *,
     workers: int = 1,
     client: Any = None,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any]]:
     """Run a function of one argument on many, in any order.
+
+    Close the generator when you leave it early, as `contextlib.closing` does: that ends the
+    processes.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Many curves: the same fits as one by one, in any order, on any workers, killed or not."""
 
 import gc
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -140,6 +141,17 @@ class TestFitMany:
             bb.fit_many(TASKS, bb.M1(), out=tmp_path, **SETTINGS)
         (left,) = tmp_path.iterdir()
         assert bb.load_fit(left).curve == TASKS[0]
+
+    def test_an_interruption_ends_the_processes(self, monkeypatch):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(batches, "run_job", repr)  # any text will do for an answer
+        monkeypatch.setattr(batches, "failed_row", interrupted)
+        with pytest.raises(KeyboardInterrupt) as held:  # with the frames of its traceback
+            bb.fit_many(TASKS, bb.M1(), workers=2, **SETTINGS)
+        assert multiprocessing.active_children() == []
+        assert held.traceback
 
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
