@@ -156,11 +156,12 @@ class TestCompiled:
         other = simulated("M2")
         other = bb.Curve(other.x[:7], other.y[:7])
         used = nuts.compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
-        fresh = nutpie.compile_pymc_model(bb.build_model(other, law, noise=noise, priors=priors))
+        model = bb.build_model(other, law, noise=noise, priors=priors)
+        fresh = nutpie.compile_pymc_model(model)
         data = models.model_data(other, law, bb.LogNormal(), priors, Scale.of(other))
         for position in np.random.default_rng(1).standard_normal((3, 2)):
             ours = used.log_density(data)(position)
-            theirs = Compiled(fresh, used.free).log_density(data)(position)
+            theirs = Compiled(fresh, used.free, model).log_density(data)(position)
             assert ours[0] == pytest.approx(theirs[0], rel=1e-10)
             np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-10)
 
