@@ -1,0 +1,184 @@
+"""What the command line reads and writes: laws as text, tables, JSON, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from bayes_bnsl.errors import BayesBnslWarning, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayes_bnsl.law import Law
+
+__all__ = [
+    "DOUBTFUL",
+    "Commands",
+    "checked_output",
+    "law_of",
+    "laws_of",
+    "noise_of",
+    "numbers_of",
+    "print_answer",
+    "records",
+    "table_text",
+    "write_table",
+]
+
+DOUBTFUL, BAD_INPUT, DEFECT, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: fitted but not to be trusted, bad input, an error of ours, Ctrl-C."""
+
+PICTURES = (".pdf", ".png", ".svg")
+
+
+class Commands(TyperGroup):
+    """The commands, whose warnings and errors are one line each on stderr."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; leave with a code that says what became of it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", BayesBnslWarning)
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            try:
+                return super().invoke(ctx)
+            except (typer.Exit, typer.Abort):
+                raise
+            except (KeyboardInterrupt, Exception) as error:
+                if ctx.params.get("debug"):
+                    traceback.print_exc()
+                code, message = _verdict(error)
+                _say("Error", message)
+                raise typer.Exit(code) from None
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "Interrupted. Files that were written are whole."
+    if isinstance(error, typer.TyperException):
+        message = getattr(error, "format_message", lambda: str(error))()
+        return BAD_INPUT, f"{message} See --help."
+    if isinstance(error, ValueError | TypeError | OSError):
+        return BAD_INPUT, str(error)
+    return DEFECT, (
+        f"{type(error).__name__}: {error}. This is a defect of bayes-bnsl; "
+        "`bayes-bnsl --debug ...` shows where it happened."
+    )
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    _say("Warning" if issubclass(category, BayesBnslWarning) else category.__name__, message)
+
+
+def _say(what: str, message: object) -> None:
+    line = " ".join(str(message).split())
+    encoding = sys.stderr.encoding or "utf-8"
+    print(f"{what}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def law_of(text: str) -> Law:
+    """Make the law that a text names, such as ``BNSL(2)``, ``bnsl2`` or ``M1``."""
+    from bayes_bnsl import laws
+
+    plain = re.sub(r"[\s()=_:-]", "", text).lower()
+    if found := re.fullmatch(r"bnsl(\d{1,3})", plain):
+        return laws.BNSL(int(found[1]))
+    known: dict[str, Law] = {"m1": laws.M1(), "m2": laws.M2(), "m3": laws.M3(), "m4": laws.M4()}
+    known["m3constantfalse"] = laws.M3(constant=False)
+    if plain in known:
+        return known[plain]
+    names = ("BNSL(0)", "BNSL(1)", "BNSL(2)", *(law.name for law in known.values()))
+    raise ValueError(f"--law {text!r} is no law. {did_you_mean(text, names)}")
+
+
+def laws_of(texts: Sequence[str]) -> list[Law]:
+    """Make the laws of options that are repeated, or hold several between commas."""
+    return [law_of(part) for text in texts for part in text.split(",") if part.strip()]
+
+
+def noise_of(text: str | None) -> Any:
+    """Make the noise that a text names; ``auto`` is left to `fit`."""
+    from bayes_bnsl import noise
+
+    if text is None or text == "auto":
+        return text
+    kinds: dict[str, Any] = {
+        "lognormal": noise.LogNormal,
+        "student": noise.StudentT,
+        "correlated": noise.Correlated,
+    }
+    name, _, change = text.lower().partition("-")
+    if name not in kinds or change not in ("", "changing"):
+        known = [*kinds, *(f"{kind}-changing" for kind in kinds), "auto"]
+        raise ValueError(f"--noise {text!r} is no noise model. {did_you_mean(text, known)}")
+    return kinds[name](changing=bool(change))
+
+
+def numbers_of(texts: Sequence[str], option: str) -> list[float]:
+    """Read numbers of options that are repeated, or hold several between commas."""
+    parts = [part for text in texts for part in text.split(",") if part.strip()]
+    try:
+        return [float(part) for part in parts]
+    except ValueError as error:
+        raise ValueError(f"{option} takes numbers, such as {option} 1e5,1e6; {error}.") from None
+
+
+def checked_output(path: Path | None, suffixes: Sequence[str]) -> Path | None:
+    """Refuse a file that cannot be written before anything is fitted."""
+    if path is None:
+        return None
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path} must end in {' or '.join(suffixes)}, which says what to write.")
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} for {path.name}. Make it first.")
+    return path
+
+
+def print_answer(text: str, answer: Any, *, as_json: bool) -> None:
+    """Print for people, or the same as JSON and nothing else."""
+    if as_json:
+        text = json.dumps(_plain(answer), indent=2, allow_nan=False)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table, its index included if that says something."""
+    if table.index.name is not None or not hasattr(table.index, "step"):
+        table = table.rename_axis(str(table.index.name or "name")).reset_index()
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def table_text(table: pd.DataFrame, *, index: bool = False) -> str:
+    """Write a table in plain text with four significant digits."""
+    return str(table.to_string(index=index, float_format=lambda value: f"{value:.4g}"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all."""
+    from bayes_bnsl.jobs import write_whole
+
+    write_whole(path, table.to_csv(index=False).encode("utf-8", "backslashreplace"))
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold; numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
