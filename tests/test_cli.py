@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -180,6 +181,45 @@ class TestOtherCommands:
         assert answer["forecast"][0]["curve_median"] == pytest.approx(2 * 1e4**-0.3, rel=0.1)
         assert "<svg" in (folder / "compare.svg").read_text()
 
+    def test_unseen_breaks(self, fitted, folder):
+        fit = bb.load_fit(folder / "fit.nc")
+        for text, rate in (("learned", "learned"), ("2", 2.0)):
+            command = ["forecast", folder / "fit.nc", "--at", "1e5", "--unseen-breaks", text]
+            answer = json.loads(run(*command, "--json").stdout)
+            ahead = bb.interval(bb.forecast(fit, [1e5], unseen_breaks=rate, seed=0))["curve"]
+            assert answer["unseen_breaks"] == rate
+            assert answer["forecast"][0]["curve_upper"] == float(ahead.sel(bound="upper").item())
+            assert answer["forecast"][0]["curve_upper"] > fitted["forecast"][1]["curve_upper"]
+
+    def test_compare_by_evidence(self, data):
+        command = ["compare", data, "--law", "M1,BNSL0", "--draws", "500", "--by", "evidence"]
+        answer = json.loads(run(*command, "--json").stdout)
+        assert answer["by"] == "evidence"
+        assert sum(row["weight"] for row in answer["table"]) == pytest.approx(1)
+        assert "has the highest evidence on 'runs', with probability" in answer["verdict"]
+
+    def test_backtest(self, data, tmp_path):
+        done = run(
+            "backtest", data, *QUICK, "--origins", "8,10", "--horizons", "3", "--json",
+            "--csv", tmp_path / "all.csv", "--plot", tmp_path / "tested.png",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout)
+        curve = bb.Curve.from_csv(data, x="tokens", y="loss")
+        tested = bb.backtest(curve, bb.M1(), horizons=3, origins=[8, 10], draws=500, seed=0)
+        assert answer["verdict"] == str(tested)
+        assert [row["log_error"] for row in answer["forecasts"]] == list(tested.table["log_error"])
+        assert answer["summary"][0]["rmsle"] == tested.summary()["rmsle"].iloc[0]
+        assert [row["median"] for row in answer["last"]] == list(tested.at()["median"])
+        assert len(pd.read_csv(tmp_path / "all.csv")) == len(tested.table)
+        assert (tmp_path / "tested.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_backtest_of_doubtful_fits_is_told_by_the_exit_code(self, data):
+        short = ["--law", "M1", "--draws", "20", "--max-gradients", "1", "--origins", "8"]
+        done = run("backtest", data, *short)
+        assert done.exit_code == 1
+        assert "Not to be relied on: 8 x seen (few_draws)." in done.stdout
+
     def test_batch_goes_on_after_an_error_and_resumes(self, data, folder, tmp_path):
         points = pd.read_csv(data)
         parts = [points.assign(task="../a"), points[:2].assign(task="b", tokens=5.0)]
@@ -261,10 +301,7 @@ class TestOtherCommands:
             "forecast.png", "segments.png"
         }  # fmt: skip
 
-    @pytest.mark.parametrize(
-        "command",
-        ["fit", "compare", "forecast", "batch", "benchmark", "simulate", "report", "demo"],
-    )
+    @pytest.mark.parametrize("command", typer.main.get_command(cli.app).commands)
     def test_every_command_has_help_with_an_example(self, command):
         done = run(command, "--help")
         assert done.exit_code == 0
