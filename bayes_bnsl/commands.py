@@ -12,6 +12,7 @@ from bayes_bnsl import options
 from bayes_bnsl.options import Columns, Sampling, with_options
 from bayes_bnsl.terminal import (
     PICTURES,
+    checked_end,
     checked_folder,
     checked_output,
     checked_prob,
@@ -62,6 +63,7 @@ def fit(
     places = places_of(at, "--at")
     beyond: dict[str, Any] = {"unseen_breaks": rate_of(unseen_breaks), "seed": sampling.seed}
     curve = curve_of(columns)
+    checked_end(to, curve)
     seen, later = (curve, None) if until is None else curve.split(x=until)
     fitted = bb.fit(seen, law_of(law), noise=noise_of(noise), progress=not json, **vars(sampling))
     text = [repr(fitted), fitted.summary(prob=prob).to_string()]
@@ -139,6 +141,7 @@ def forecast(
     places, factors = places_of(at, "--at"), places_of(times, "--times")
     rate = rate_of(unseen_breaks)
     fitted = bb.load_fit(source)
+    checked_end(to, fitted.curve)
     last = float(fitted.curve.x[-1])
     if not places:
         factors = factors or [2.0, 10.0, 100.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 import bayes_bnsl as bb
 from bayes_bnsl import options
 from bayes_bnsl.commands import forecast_rows, save_picture
+from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.terminal import (
     checked_folder,
     checked_output,
@@ -45,17 +47,23 @@ def simulate(
     import pandas as pd
 
     checked_output(out, [".csv"])
+    form = law_of(law)
     theta: dict[str, Any] = {}
     for each in given:
         name, equals, value = each.partition("=")
-        numbers = numbers_of([value], "--set")
-        if not (equals and numbers):
+        name = name.strip()
+        if not equals:
             raise ValueError(f"--set takes NAME=VALUE, such as --set a=0.1; got {each!r}.")
-        theta[name.strip()] = numbers if name.strip() in ("c", "d", "f") else numbers[0]
-    form = law_of(law)
-    if form.n_breaks == 0:
-        theta = {k: v[0] if isinstance(v, list) else v for k, v in theta.items()}
-    if not 0 < first < last:
+        if name not in form.parameters:
+            known = did_you_mean(name, form.parameters)
+            raise ValueError(f"--set {each}: {form.name} has no parameter {name!r}. {known}")
+        if name in theta:
+            raise ValueError(f"--set names {name} more than once. One for each break: c=0.4,1.2")
+        numbers = numbers_of([value], f"--set {name}")
+        if len(numbers) > 1 and not form.has_break(name):
+            raise ValueError(f"--set {each}: {name} of {form.name} is one number.")
+        theta[name] = numbers if form.has_break(name) else numbers[0]
+    if not 0 < first < last < math.inf:
         raise ValueError(f"--from must be above zero and below --to; got {first:g} and {last:g}.")
     curve = bb.simulate(form, theta, np.geomspace(first, last, points), noise, seed)
     table = pd.DataFrame({"x": curve.x, "y": curve.y})

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PICTURES",
     "Commands",
+    "checked_end",
     "checked_folder",
     "checked_output",
     "checked_prob",
@@ -59,6 +60,18 @@ PICTURES = (".pdf", ".png", ".svg")
 class Commands(TyperGroup):
     """The commands, whose warnings and errors are one line each on stderr."""
 
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
+        """Read what stands before the command; without anything there is help."""
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, *rest, **more)
+        except typer.TyperException as error:
+            if not given:
+                raise
+            code, message = _verdict(error)
+            _say("Error", message)
+            raise typer.Exit(code) from None
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; leave with a code that says what became of it."""
         with warnings.catch_warnings():
@@ -84,7 +97,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, "Interrupted. Files that were written are whole."
     if isinstance(error, typer.TyperException):
         message = getattr(error, "format_message", lambda: str(error))()
-        return BAD_INPUT, f"{message} See --help."
+        return BAD_INPUT, f"{message.rstrip('.')}. See --help."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return BAD_INPUT, f"{where}{error.strerror}. Give another path, or mend this one."
@@ -159,8 +172,15 @@ def curves_of(columns: Columns, by: str | None = None) -> dict[str, Curve]:
     path = "/dev/stdin" if str(columns.data) == "-" else columns.data
     table = CsvTable.read(path, delimiter=delimiter)
     x, y = columns.x, columns.y if columns.accuracy is None else columns.accuracy
-    taken = (x, y, by, columns.y_se, columns.run)
-    left = [each for each in table.columns if each not in taken]
+    y_option = "--y" if columns.accuracy is None else "--accuracy"
+    named = {"--x": x, y_option: y, "--by": by, "--y-se": columns.y_se, "--run": columns.run}
+    for option, column in named.items():
+        if column is not None and column not in table.columns:
+            known = did_you_mean(column, table.columns)
+            raise ValueError(f"{path} has no column {column!r}, which {option} names. {known}")
+    if x is not None and x == y:
+        raise ValueError(f"--x and {y_option} are both {x!r}. Name two columns.")
+    left = [each for each in table.columns if each not in named.values()]
     if len(left) < (x is None) + (y is None):
         raise ValueError(
             f"{path} has no columns left for x and y, only {', '.join(map(repr, table.columns))}. "
@@ -180,6 +200,8 @@ def curve_of(columns: Columns) -> Curve:
 def numbers_of(texts: Sequence[str] | None, option: str) -> list[float]:
     """Read numbers of options that are repeated, or hold several between commas."""
     parts = [part for text in texts or () for part in text.split(",") if part.strip()]
+    if texts and not parts:
+        raise ValueError(f"{option} is empty. Give numbers, or leave it out.")
     try:
         return [float(part) for part in parts]
     except ValueError as error:
@@ -239,6 +261,14 @@ def checked_folder(path: Path) -> Path:
         raise ValueError(f"--out {path} cannot be a folder: {existing} is a file. Give another.")
     _check_writable(existing)
     return path
+
+
+def checked_end(to: float | None, curve: Curve) -> float | None:
+    """Refuse an end of the picture that leaves nothing to draw before anything is fitted."""
+    if to is not None and not curve.x[0] < to < math.inf:
+        first = f"{curve.x[0]:g}"
+        raise ValueError(f"--to must be finite, and beyond the first x, {first}; got {to:g}.")
+    return to
 
 
 def _check_writable(folder: Path) -> None:
