@@ -27,7 +27,7 @@ def write_report(result: Fit | Comparison, folder: str | os.PathLike[str], **set
     folder : path_like
         Where to; it is made if need be.
     **settings
-        Passed to `report`: ``x``, ``held_out``, ``prob``, ``seed``.
+        Passed to `report`: ``x``, ``held_out``, ``prob``, ``unseen_breaks``, ``seed``.
 
     Returns
     -------
@@ -37,9 +37,9 @@ def write_report(result: Fit | Comparison, folder: str | os.PathLike[str], **set
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     pictures, drawn = {}, {}
-    held_out = settings.get("held_out")
+    shown = {name: settings[name] for name in ("held_out", "unseen_breaks") if name in settings}
     if isinstance(result, Fit) or result.weights.any():
-        drawn["forecast"] = ("Points and forecast", plot_forecast(result, held_out=held_out))
+        drawn["forecast"] = ("Points and forecast", plot_forecast(result, **shown))
     if isinstance(result, Comparison):
         drawn["compare"] = ("Laws compared", plot_compare(result))
     elif result.law.n_breaks:

@@ -23,7 +23,7 @@ from bayes_bnsl.errors import FailedFitsWarning, NotConvergedWarning, did_you_me
 from bayes_bnsl.jobs import failed_row, make_job, row_of_file, run_job, write_whole
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import Custom
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import Noise, choices
 from bayes_bnsl.progress import jobs_progress
 from bayes_bnsl.result import Fit, load_fit
 from bayes_bnsl.sampling import fit as fit_law
@@ -125,7 +125,7 @@ def fit_many(
     curves: Sequence[Curve] | Mapping[str, Curve],
     laws: Law | Sequence[Law],
     *,
-    noise: Noise | None = None,
+    noise: Noise | str | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int = 1,
     client: Any = None,
@@ -144,8 +144,9 @@ def fit_many(
         `read_curves` cuts a long table into curves.
     laws : Law or sequence of Law
         What is fitted to each.
-    noise : Noise, default LogNormal()
-        How y scatters about the curve.
+    noise : Noise or "auto", default LogNormal()
+        How y scatters about the curve; with "auto" each fit chooses, as `fit` does, and the column
+        ``noise`` says what.
     out : path_like, optional
         Folder for one netCDF file a fit, made if need be. Fits whose file is there already, for
         the same points, law, noise, priors, settings and `seed`, are not run again; with no
@@ -199,6 +200,8 @@ def fit_many(
     """
     by_name, laws_by_name = _checked_curves(curves), _checked_laws(laws)
     _check_settings(workers, client, seed, settings, laws_by_name)
+    if isinstance(noise, str):
+        choices(noise)  # a wrong word would fail in every fit
     folder = Path(tempfile.mkdtemp(prefix="bayes_bnsl-") if out is None else out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     several = workers > 1 or client is not None

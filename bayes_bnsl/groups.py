@@ -67,10 +67,11 @@ def read_curves(
     path: str | None = None
     lines: list[int] = []
     if isinstance(table, str | os.PathLike):
-        csv = CsvTable.read(table, delimiter=delimiter)
-        path, lines = csv.path, csv.lines
-        numbers = {name: csv.numbers(name) for name in (x, y, y_se) if name is not None}
-        table = csv.columns | numbers
+        table = CsvTable.read(table, delimiter=delimiter)
+    if isinstance(table, CsvTable):
+        path, lines = table.path, table.lines
+        numbers = {name: table.numbers(name) for name in (x, y, y_se) if name is not None}
+        table = table.columns | numbers
     given = {"x": x, "y": y, "y_se": y_se, "run": run}
     columns = {
         argument: _as_array(take_column(table, name, argument))

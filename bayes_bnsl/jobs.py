@@ -38,7 +38,7 @@ class Job:
 
     curve: Curve
     law: Law
-    noise: Noise | None
+    noise: Noise | str | None
     settings: Mapping[str, Any]
     file: str
 
@@ -49,7 +49,7 @@ class Job:
 
 
 def make_job(
-    curve: Curve, law: Law, noise: Noise | None, seed: int | None, settings: dict[str, Any]
+    curve: Curve, law: Law, noise: Noise | str | None, seed: int | None, settings: dict[str, Any]
 ) -> Job:
     """Return a job with the name of its file, which ends in the digest of its content."""
     columns = {name: getattr(curve, name) for name in ("x", "y", "y_se", "run")}

@@ -1,4 +1,4 @@
-"""What a batch says in one table: forecasts of all fits, comparisons of all laws."""
+"""Forecasts and comparisons in tables and words: of one fit, of all fits of a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bayes_bnsl.jobs import seed_of
 from bayes_bnsl.progress import jobs_progress
 from bayes_bnsl.selection import compare
 
-__all__ = ["compare_many", "forecast_many", "forecast_table"]
+__all__ = ["assumption", "compare_many", "forecast_many", "forecast_table"]
 
 
 def forecast_many(
@@ -27,6 +27,7 @@ def forecast_many(
     times: ArrayLike | None = None,
     prob: float = 0.9,
     seed: int | None = None,
+    **settings: Any,
 ) -> pd.DataFrame:
     """Forecast every curve by every law that was fitted to it.
 
@@ -42,6 +43,8 @@ def forecast_many(
         Probability inside the intervals.
     seed : int, optional
         Makes the result repeatable, whatever else is in the batch.
+    **settings
+        Passed to `forecast`: ``unseen_breaks`` and the like.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def forecast_many(
             at = x[name]
         else:
             at = x
-        ahead = forecast(batch.fit(name, law), at, seed=seed_of(seed, name, law))
+        ahead = forecast(batch.fit(name, law), at, seed=seed_of(seed, name, law), **settings)
         table = forecast_table(ahead, prob=prob)
         table.insert(0, "ok", bool(row.ok))
         table.insert(0, "law", law)
@@ -103,6 +106,16 @@ def forecast_table(ahead: Any, *, prob: float = 0.9) -> pd.DataFrame:
         for bound in ("lower", "median", "upper"):
             columns[f"{what}_{bound}"] = bounds[what].sel(bound=bound).values
     return pd.DataFrame(columns)
+
+
+def assumption(unseen_breaks: float | str) -> str:
+    """Say what a forecast assumes of breaks beyond the data."""
+    if unseen_breaks == 0:
+        return "assumes no break after the last one seen"
+    rate = "as many as within them"
+    if not isinstance(unseen_breaks, str):
+        rate = f"{unseen_breaks:g} a decade"
+    return f"allows for breaks beyond the data, {rate}"
 
 
 def compare_many(

@@ -22,13 +22,14 @@ from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.forecasting import forecast
-from bayes_bnsl.overview import forecast_table
+from bayes_bnsl.markdown import escaped, markdown_table
+from bayes_bnsl.overview import assumption, forecast_table
 from bayes_bnsl.priors import Prior
 from bayes_bnsl.result import Fit
 from bayes_bnsl.scores import score
 from bayes_bnsl.sensitivity import sensitivity
 
-__all__ = ["markdown_table", "report"]
+__all__ = ["report"]
 
 PACKAGES = ("bayes-bnsl", "pymc", "pytensor", "nutpie", "arviz-stats", "numpy", "scipy")
 
@@ -45,6 +46,7 @@ def report(
     x: ArrayLike | None = None,
     held_out: Curve | None = None,
     prob: float = 0.9,
+    unseen_breaks: float | str = 0.0,
     seed: int = 0,
     pictures: Mapping[str, str] | None = None,
 ) -> str:
@@ -60,6 +62,8 @@ def report(
         Points that were not fitted, to score the forecast with.
     prob : float, default 0.9
         Probability of the intervals.
+    unseen_breaks : float or "learned", default 0
+        Breaks that the forecasts allow for beyond the data, as for `forecast`.
     seed : int, default 0
         Seed of forecasts and checks.
     pictures : mapping of str to str, optional
@@ -93,6 +97,7 @@ def report(
             f"result must be what bayes_bnsl.fit or bayes_bnsl.compare returned; got {result!r}."
         )
     curve = result.curve
+    ahead: dict[str, Any] = {"unseen_breaks": unseen_breaks, "seed": seed}
     fitted = result if isinstance(result, Fit) else _chosen(result)
     parts: list[tuple[str, str]] = []
     if isinstance(result, Comparison):
@@ -114,46 +119,15 @@ def report(
     has_forecast = isinstance(result, Fit) or bool(result.weights.any())
     if has_forecast:
         at = curve.x[-1] * np.array([2.0, 10.0, 100.0]) if x is None else x
-        parts.append(("Forecast", _forecast(result, at, prob, seed)))
+        parts.append(("Forecast", _forecast(result, at, prob, **ahead)))
     if held_out is not None and has_forecast:
-        parts.append(("Held-out points", _held_out(result, held_out, prob, seed)))
+        parts.append(("Held-out points", _held_out(result, held_out, prob, **ahead)))
     if pictures:
         shown = (f"![{caption}]({path})" for caption, path in pictures.items())
         parts.append(("Pictures", "\n\n".join(shown)))
     parts.append(("Software", _software()))
     sections = [f"## {heading}\n\n{text}" for heading, text in parts]
-    return "\n\n".join([f"# {_escaped(title)}", *sections]) + "\n"
-
-
-def markdown_table(table: pd.DataFrame) -> str:
-    """Write a table in Markdown, its index in the first column if that has a name.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table.
-
-    Returns
-    -------
-    str
-        The table, with four significant digits.
-    """
-    if table.index.name is not None:
-        table = table.reset_index()
-    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
-    rows = [list(map(str, table.columns)), ["--:" if each else "---" for each in numeric]]
-    rows += [[_cell(value) for value in row] for row in table.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in rows)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.replace("|", r"\|").replace("<", "&lt;").split())
+    return "\n\n".join([f"# {escaped(title)}", *sections]) + "\n"
 
 
 def _chosen(comparison: Comparison) -> Fit | None:
@@ -161,16 +135,27 @@ def _chosen(comparison: Comparison) -> Fit | None:
     return comparison.fits[comparison.simplest] if comparison.weights.any() else None
 
 
+JUDGED_BY = {
+    "evidence": "`elpd` is the log evidence: the log density of all points, foreseen from the "
+    "priors alone, so that it depends on these; `se` is its Monte Carlo error. `elpd_diff` and "
+    "`dse` are the difference from the best law, the log of a Bayes factor, and its Monte Carlo "
+    "error. Weights are the probabilities of the laws, all being equally probable before.",
+    "loo": "`elpd` is the log density that a law foresees of left-out points, summed; ",
+    "lfo": "`elpd` is the log density that a law foresees of points ahead (leave-future-out), "
+    "summed; ",
+}
+"""What the numbers of a comparison are."""
+
+
 def _comparison(comparison: Comparison) -> str:
-    left = "points ahead (leave-future-out)" if comparison.by == "lfo" else "left-out points"
-    table = comparison.table
-    text = [
-        f"{comparison}",
-        markdown_table(table),
-        f"`elpd` is the log density that a law foresees of {left}, summed; `elpd_diff` and `dse` "
-        "are the difference from the best law and its standard error. Weights by "
-        f"{comparison.method.replace('_', '-')}.",
-    ]
+    table = comparison.table.replace("", np.nan).dropna(axis="columns", how="all")
+    meaning = JUDGED_BY[comparison.by]
+    if comparison.by != "evidence":
+        meaning += (
+            "`elpd_diff` and `dse` are the difference from the best law and its standard error. "
+            f"Weights by {comparison.method.replace('_', '-')}."
+        )
+    text = [f"{comparison}", markdown_table(table), meaning]
     if comparison.weights.any() and len(comparison.n_breaks):
         shares = ", ".join(f"{n}: {share:.2f}" for n, share in comparison.n_breaks.items())
         text.append(f"Probability of each number of breaks, among the laws BNSL(n): {shares}.")
@@ -217,7 +202,7 @@ def _data(curve: Curve) -> str:
         table = pd.concat([table.head(5), table.tail(5)])
         note = "The first and the last five points:"
     return (
-        "\n".join(f"- {_escaped(fact)}" for fact in facts)
+        "\n".join(f"- {escaped(fact)}" for fact in facts)
         + "\n\nRows that repeat another row in every field are dropped when data are read, with a "
         "warning. What was left out before then, this report cannot know: say it beside.\n\n"
         f"{note}\n\n{markdown_table(table)}"
@@ -296,7 +281,7 @@ def _sampling(fitted: Fit) -> str:
         f"{counted(posterior.sizes['chain'], 'chain')} of "
         f"{counted(posterior.sizes['draw'], 'draw')}, {steps:.1f} gradients a draw, seed "
         f"{fitted.seed}, {fitted.seconds:.1f} s without compilation.\n\n"
-        f"**{_escaped(str(fitted.status))}** (`{fitted.status.name}`; the bar: R-hat at most 1.01, "
+        f"**{escaped(str(fitted.status))}** (`{fitted.status.name}`; the bar: R-hat at most 1.01, "
         "at least 400 effective draws of every parameter and of log mu at both ends of the data "
         "and at ten times the last x, no divergence.)"
     )
@@ -313,23 +298,23 @@ def _parameters(fitted: Fit, prob: float) -> str:
 def _checks(fitted: Fit, seed: int) -> str:
     checks = check(fitted, seed=seed)
     found = checks.table[["p"]].rename_axis("check")
-    return f"{_escaped(str(checks))}\n\n{markdown_table(found)}"
+    return f"{escaped(str(checks))}\n\n{markdown_table(found)}"
 
 
-def _forecast(result: Fit | Comparison, x: Any, prob: float, seed: int) -> str:
-    table = forecast_table(forecast(result, x, seed=seed), prob=prob)
+def _forecast(result: Fit | Comparison, x: Any, prob: float, **ahead: Any) -> str:
+    table = forecast_table(forecast(result, x, **ahead), prob=prob)
     averaged = isinstance(result, Comparison)
     return (
         f"{'Average of the laws by their weights. ' if averaged else ''}Equal-tailed intervals of "
-        f"{prob:.0%} and medians: of the curve (`curve`), and of a new observation (`y`). They "
-        "assume that no break comes after the last one seen.\n\n"
+        f"{prob:.0%} and medians: of the curve (`curve`), and of a new observation (`y`). The "
+        f"forecast {assumption(ahead['unseen_breaks'])}.\n\n"
         f"{markdown_table(table)}"
     )
 
 
-def _held_out(result: Fit | Comparison, held_out: Curve, prob: float, seed: int) -> str:
-    ahead = forecast(result, held_out.x, seed=seed)
-    table = score(ahead, held_out.to_reported(held_out.y), result.curve, prob=prob)
+def _held_out(result: Fit | Comparison, held_out: Curve, prob: float, **ahead: Any) -> str:
+    foreseen = forecast(result, held_out.x, **ahead)
+    table = score(foreseen, held_out.to_reported(held_out.y), result.curve, prob=prob)
     return (
         f"{counted(len(held_out), 'point')} that were not fitted, {held_out.x_name} from "
         f"{extent(held_out.x)}, beside naive forecasts:\n\n"

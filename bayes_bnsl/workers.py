@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -94,7 +95,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, function))
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         theirs.close()
         self.started = False
         self.job: int | None = None
@@ -110,6 +112,19 @@ class _Worker:
         self.connection.close()
         self.process.terminate()
         self.process.join()
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that never hear Ctrl-C, not even while they import: the parent ends them."""
+    if threading.current_thread() is not threading.main_thread():  # no other may change signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:

@@ -125,6 +125,14 @@ class TestFitMany:
         assert not done.table["ok"].any()
         assert set(done.table["error"]) == {""}
 
+    def test_each_fit_chooses_its_noise(self):
+        settings = SETTINGS | {"priors": None}
+        chosen = bb.fit_many(TASKS[0], bb.M1(), noise="auto", **settings)
+        seed = seed_of(1, TASKS[0].name, "M1")
+        alone = bb.fit(TASKS[0], bb.M1(), noise="auto", **settings | {"seed": seed})
+        assert list(chosen.table["noise"]) == [alone.noise.name]
+        assert same_draws(chosen.fit(TASKS[0], "M1"), alone)
+
     def test_names_of_a_mapping_are_those_of_its_curves(self, folder):
         done = bb.fit_many({"a": TASKS[0], "b": TASKS[0]}, bb.M1(), **SETTINGS)
         assert [done.fit(name, "M1").curve.name for name in ("a", "b")] == ["a", "b"]
@@ -163,6 +171,7 @@ class TestFitMany:
             ({"laws": []}, ValueError, "laws is empty"),
             ({"laws": [bb.M1]}, TypeError, r"Did you mean M1\(\)"),
             ({"laws": [bb.M1(), bb.M1()]}, ValueError, "laws has M1 more than once"),
+            ({"noise": "white"}, ValueError, "noise is 'white'. Give 'auto', or a noise model"),
             ({"workers": 0}, ValueError, "workers must be at least 1"),
             ({"workers": 2, "laws": OWN}, ValueError, "line cannot be sent to other processes"),
             ({"seed": -1}, ValueError, "seed must be at least 0"),
@@ -231,6 +240,13 @@ class TestTables:
         for name in ("curve", "y"):
             for bound in ("lower", "median", "upper"):
                 assert row[f"{name}_{bound}"] == float(bounds[name].sel(bound=bound))
+
+    def test_forecasts_with_unseen_breaks(self, batch):
+        table = bb.forecast_many(batch, [1e4], unseen_breaks=1.0, seed=3)
+        seed = seed_of(3, "../task 0", "M1")
+        ahead = bb.forecast(batch.fit("../task 0", "M1"), [1e4], unseen_breaks=1.0, seed=seed)
+        upper = bb.interval(ahead)["curve"].sel(bound="upper")
+        assert table["curve_upper"][0] == float(upper.item())
 
     def test_each_curve_at_places_of_its_own(self, batch):
         table = bb.forecast_many(batch, {curve.name: [10.0 + i] for i, curve in enumerate(TASKS)})

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -107,21 +108,50 @@ class TestFit:
             (["nowhere.csv"], "There is no file nowhere.csv"),
             (["DATA", "--law", "BNSL"], "--law 'BNSL' is no law. Did you mean 'BNSL(2)'"),
             (["DATA", "--noise", "white"], "--noise 'white' is no noise model. There are:"),
-            (["DATA", "--x", "tokns"], "has no column 'tokns'. Did you mean 'tokens'"),
+            (
+                ["DATA", "--x", "tokns"],
+                "has no column 'tokns', which --x names. Did you mean 'tokens'",
+            ),
+            (["DATA", "--run", "job"], "has no column 'job', which --run names. There are"),
+            (["DATA", "--x", "loss", "--y", "loss"], "--x and --y are both 'loss'"),
+            (["DATA", "--y-se", "loss"], "has no columns left for x and y, only 'tokens', 'loss'"),
+            (["DATA", "--ceiling", "100"], "--ceiling is that of --accuracy"),
+            (["DATA", "--delimiter", ";"], "only 'tokens,loss'. Say which is which with --x"),
+            (["DATA", "--delimiter", ";;"], "--delimiter is one character, or tab; got ';;'"),
             (["DATA", "--at", "1e5;2"], "--at takes numbers"),
+            (["DATA", "--at", "0"], "--at takes positive finite numbers; got 0"),
+            (["DATA", "--at", "inf"], "--at takes positive finite numbers; got inf"),
+            (["DATA", "--at", ""], "--at is empty"),
+            (["DATA", "--prob", "90"], "--prob must lie between 0 and 1"),
+            (["DATA", "--to", "0.5"], "--to must be finite, and beyond the first x, 1; got 0.5"),
+            (["DATA", "--unseen-breaks", "often"], "--unseen-breaks takes breaks per decade"),
+            (["DATA", "--unseen-breaks", "-1"], "or the word learned; got '-1'"),
+            (["FOLDER"], "cannot be read: Is a directory"),
+            (["DATA", "--plot", "FOLDER.png"], "is a folder. Give the name of a file in it"),
             (["DATA", "--out", "fit.pkl"], "fit.pkl must end in .nc"),
             (["DATA", "--plot", "no/such/folder.png"], "There is no folder no/such"),
             (["DATA", "--until", "1e9"], "leaves no point for later"),
             (["DATA", "--y", "loss", "--accuracy", "loss"], "either --y or --accuracy"),
             (["DATA", "--law", "BNSL20"], "BNSL(20) needs at least 23"),
             (["DATA", "--draws", "many"], "Invalid value for '--draws'"),
-            (["DATA", "--drws", "1"], "No such option: --drws"),
+            (["DATA", "--drws", "1"], "No such option: --drws (Possible options: --draws). See"),
             ([], "Missing argument"),
         ],
     )
-    def test_bad_input_is_one_line(self, data, arguments, message):
-        given = [data if each == "DATA" else each for each in arguments]
-        assert message in error_of(run("fit", *given))
+    def test_bad_input_is_one_line(self, data, arguments, message, tmp_path):
+        (tmp_path / "folder.png").mkdir()
+        meant = {"DATA": data, "FOLDER": tmp_path, "FOLDER.png": tmp_path / "folder.png"}
+        assert message in error_of(run("fit", *(meant.get(each, each) for each in arguments)))
+
+    def test_columns_that_are_not_named_are_the_first_that_are_left(self, data, tmp_path):
+        table = pd.read_csv(data)
+        table[["loss", "tokens"]].to_csv(tmp_path / "runs.csv", sep="\t", index=False)
+        command = ["fit", tmp_path / "runs.csv", *QUICK, "--y", "loss", "--json"]
+        answers = [run(*command, "--delimiter", text) for text in ("tab", "\\t")]
+        values = [json.loads(done.stdout)["parameters"] for done in answers]
+        assert values[0] == values[1]
+        expected = json.loads(run("fit", data, *QUICK, "--json").stdout)["parameters"]
+        assert values[0] == expected
 
     def test_debug_shows_the_traceback(self):
         done = run("--debug", "fit", "nowhere.csv")
@@ -180,6 +210,45 @@ class TestOtherCommands:
         assert answer["forecast"][0]["curve_median"] == pytest.approx(2 * 1e4**-0.3, rel=0.1)
         assert "<svg" in (folder / "compare.svg").read_text()
 
+    def test_unseen_breaks(self, fitted, folder):
+        fit = bb.load_fit(folder / "fit.nc")
+        for text, rate in (("learned", "learned"), ("2", 2.0)):
+            command = ["forecast", folder / "fit.nc", "--at", "1e5", "--unseen-breaks", text]
+            answer = json.loads(run(*command, "--json").stdout)
+            ahead = bb.interval(bb.forecast(fit, [1e5], unseen_breaks=rate, seed=0))["curve"]
+            assert answer["unseen_breaks"] == rate
+            assert answer["forecast"][0]["curve_upper"] == float(ahead.sel(bound="upper").item())
+            assert answer["forecast"][0]["curve_upper"] > fitted["forecast"][1]["curve_upper"]
+
+    def test_compare_by_evidence(self, data):
+        command = ["compare", data, "--law", "M1,BNSL0", "--draws", "500", "--by", "evidence"]
+        answer = json.loads(run(*command, "--json").stdout)
+        assert answer["by"] == "evidence"
+        assert sum(row["weight"] for row in answer["table"]) == pytest.approx(1)
+        assert "has the highest evidence on 'runs', with probability" in answer["verdict"]
+
+    def test_backtest(self, data, tmp_path):
+        done = run(
+            "backtest", data, *QUICK, "--origins", "8,10", "--horizons", "3", "--json",
+            "--csv", tmp_path / "all.csv", "--plot", tmp_path / "tested.png",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout)
+        curve = bb.Curve.from_csv(data, x="tokens", y="loss")
+        tested = bb.backtest(curve, bb.M1(), horizons=3, origins=[8, 10], draws=500, seed=0)
+        assert answer["verdict"] == str(tested)
+        assert [row["log_error"] for row in answer["forecasts"]] == list(tested.table["log_error"])
+        assert answer["summary"][0]["rmsle"] == tested.summary()["rmsle"].iloc[0]
+        assert [row["median"] for row in answer["last"]] == list(tested.at()["median"])
+        assert len(pd.read_csv(tmp_path / "all.csv")) == len(tested.table)
+        assert (tmp_path / "tested.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_backtest_of_doubtful_fits_is_told_by_the_exit_code(self, data):
+        short = ["--law", "M1", "--draws", "20", "--max-gradients", "1", "--origins", "8"]
+        done = run("backtest", data, *short)
+        assert done.exit_code == 1
+        assert "Not to be relied on: 8 x seen (" in done.stdout
+
     def test_batch_goes_on_after_an_error_and_resumes(self, data, folder, tmp_path):
         points = pd.read_csv(data)
         parts = [points.assign(task="../a"), points[:2].assign(task="b", tokens=5.0)]
@@ -216,6 +285,13 @@ class TestOtherCommands:
         ("arguments", "message"),
         [
             (["--set", "a"], "--set takes NAME=VALUE"),
+            (["--set", "q=1"], "--set q=1: M1 has no parameter 'q'. There are: 'a', 'b'"),
+            (["--set", "a=1,2"], "a of M1 is one number"),
+            (["--set", "a=1", "--set", "a=2"], "--set names a more than once"),
+            (
+                ["--set", "a=1", "--set", "b=1", "--to", "inf"],
+                "--from must be above zero and below",
+            ),
             (["--set", "a=1"], "theta lacks b"),
             (["--set", "a=1", "--set", "b=-1", "--from", "10", "--to", "1"], "--from must be"),
         ],
@@ -261,14 +337,50 @@ class TestOtherCommands:
             "forecast.png", "segments.png"
         }  # fmt: skip
 
-    @pytest.mark.parametrize(
-        "command",
-        ["fit", "compare", "forecast", "batch", "benchmark", "simulate", "report", "demo"],
-    )
+    @pytest.mark.parametrize("command", typer.main.get_command(cli.app).commands)
     def test_every_command_has_help_with_an_example(self, command):
         done = run(command, "--help")
         assert done.exit_code == 0
         assert f"bayes-bnsl {command} " in done.stdout.split("Example")[1]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["backtest", "DATA", "--origins", "1.5"], "--origins takes whole numbers"),
+            (["batch", "DATA", "--out", "DATA"], "cannot be a folder"),
+            (["batch", "DATA", "--out", "DATA/in"], "cannot be a folder"),
+            (
+                ["batch", "DATA", "--out", "OUT", "--by", "task"],
+                "no column 'task', which --by names",
+            ),
+            (["batch", "DATA", "--out", "OUT", "--times", "0"], "--times takes positive"),
+            (["demo", "--out", "DATA"], "cannot be a folder"),
+            (
+                ["report", "fit.nc", "--law", "M1", "--out", "OUT"],
+                "is a saved fit, which has its own",
+            ),
+            (["--fast", "demo"], "No such option: --fast. See --help."),
+        ],
+    )
+    def test_bad_input_is_refused_before_anything_is_done(self, data, tmp_path, arguments, message):
+        meant = {"DATA": data, "DATA/in": data / "in", "OUT": tmp_path / "out"}
+        assert message in error_of(run(*(meant.get(each, each) for each in arguments)))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+    def test_a_folder_that_nobody_may_write_to(self, data, tmp_path):
+        tmp_path.chmod(0o500)
+        for command in (["batch", data, "--out", tmp_path / "fits"], ["demo", "--out", tmp_path]):
+            assert "You may not write into the folder" in error_of(run(*command))
+
+    def test_what_the_system_refuses_is_said_in_its_words(self, tmp_path):
+        path = tmp_path / f"{'long' * 100}.csv"
+        line = error_of(
+            run("simulate", "--law", "M1", "--set", "a=1", "--set", "b=-1", "--out", path)
+        )
+        assert path.name in line
+        assert "File name too long. Give another path, or mend this one." in line
+        assert "Errno" not in line
 
     def test_unknown_command(self):
         assert "No such command 'fitt'. Did you mean 'fit'?" in error_of(run("fitt"))
@@ -334,12 +446,25 @@ def test_help_imports_nothing_heavy():
     assert [name for name in heavy if name in loaded] == []
 
 
+def test_a_reader_that_leaves_ends_it_quietly():
+    command = ["-m", "bayes_bnsl", "simulate", "--law", "M1", "--set", "a=2", "--set", "b=-1"]
+    with subprocess.Popen(
+        [sys.executable, *command, "--points", "200000"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.read(4) == b"x,y\n"
+        process.stdout.close()
+        assert (process.wait(timeout=120), process.stderr.read()) == (141, b"")
+
+
 def test_as_a_module_in_a_pipe():
     made = in_process_of_its_own(
         "-m", "bayes_bnsl", "simulate", "--law", "M1", "--set", "a=2", "--set", "b=-1"
     )
     assert (made.returncode, made.stderr) == (0, b"")
-    refused = in_process_of_its_own("-m", "bayes_bnsl", "fit", "/dev/stdin", input=b"x,y\n1,\xff\n")
+    refused = in_process_of_its_own("-m", "bayes_bnsl", "fit", "-", input=b"x,y\n1,\xff\n")
     assert refused.returncode == 2
     assert refused.stderr == (
         b"Error: /dev/stdin, line 2: this is no text in UTF-8. Save it as CSV in UTF-8.\n"

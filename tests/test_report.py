@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import bayes_bnsl as bb
-from bayes_bnsl.report import markdown_table
+from bayes_bnsl.markdown import markdown_table
 
 SECTIONS = [
     "Data", "Form", "Noise", "Priors", "Sampling", "Parameters", "Checks", "Forecast", "Software"
@@ -130,6 +130,39 @@ def test_comparison(choice):
     assert dict(table) == expected
     assert parts["Form"].strip().startswith(f"The rest of this report is on {choice.simplest}.")
     assert "Average of the laws by their weights" in parts["Forecast"]
+
+
+def test_comparison_by_evidence(choice):
+    by_evidence = bb.compare(list(choice.fits.values()), by="evidence")
+    part = sections_of(bb.report(by_evidence))["Comparison"]
+    assert "`elpd` is the log evidence" in part
+    assert "Weights are the probabilities of the laws" in part
+    table = table_in(part).set_index("law")
+    assert list(table.columns) == ["elpd", "se", "elpd_diff", "dse", "weight", "status", "seconds"]
+    weights = table["weight"].astype(float)
+    np.testing.assert_allclose(weights, by_evidence.table["weight"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (0.0, "The forecast assumes no break after the last one seen."),
+        (2.0, "The forecast allows for breaks beyond the data, 2 a decade."),
+        ("learned", "The forecast allows for breaks beyond the data, as many as within them."),
+    ],
+)
+def test_unseen_breaks(addition_fit, addition, rate, said):
+    at = [1e5]
+    text = bb.report(addition_fit, x=at, held_out=addition[1], unseen_breaks=rate, seed=3)
+    parts = sections_of(text)
+    assert said in parts["Forecast"]
+    ahead = bb.interval(bb.forecast(addition_fit, at, unseen_breaks=rate, seed=3))["y"]
+    upper = float(table_in(parts["Forecast"])["y_upper"].iloc[0])
+    assert upper == pytest.approx(float(ahead.sel(bound="upper").item()), rel=1e-3)
+    later = bb.forecast(addition_fit, addition[1].x, unseen_breaks=rate, seed=3)
+    scores = bb.score(later, addition[1].y, addition_fit.curve)
+    table = table_in(parts["Held-out points"]).astype({"crps": float})
+    np.testing.assert_allclose(table["crps"], scores["crps"], rtol=1e-3)
 
 
 def test_comparison_of_laws_that_all_failed(choice):

@@ -5,6 +5,7 @@ The jobs are expressions for `eval`, which every process can import.
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,20 @@ def test_leaving_early_ends_the_processes():
     next(answers)
     answers.close()
     assert multiprocessing.active_children() == []
+
+
+class HandlerAtStart:
+    """A function that says how Ctrl-C was handled when its process had hardly begun."""
+
+    def __reduce__(self):
+        return eval, ("(lambda seen: lambda _: seen)(__import__('signal').getsignal(2))",)
+
+
+def test_processes_never_hear_an_interruption():
+    before = signal.getsignal(signal.SIGINT)
+    found = dict(run_jobs(HandlerAtStart(), [0, 1], [0, 0], workers=2))
+    assert set(found.values()) == {signal.SIG_IGN}
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_script_without_guard_is_told_to_have_one(tmp_path):
