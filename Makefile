@@ -2,7 +2,8 @@
 # the package and, for the developers' targets, their tools. PYTHON=... names the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence clean
+.PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence \
+        forecasts futures clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -59,6 +60,12 @@ calibration: .venv/.ready ## simulation-based calibration; LAWS= COUNT= WORKERS=
 
 convergence: .venv/.ready ## share of converged fits of public curves; DATA=folder LAWS= WORKERS=
 	$(py) docs/measure_convergence.py $(DATA) $(measuring)
+
+forecasts: .venv/.ready ## how well public curves are forecast; DATA=folder WORKERS=
+	$(py) docs/measure_forecasts.py $(DATA) --workers $(or $(WORKERS),1) --every $(or $(EVERY),1)
+
+futures: .venv/.ready ## how often bands hold on simulated futures; COUNT= WORKERS=
+	$(py) docs/measure_futures.py --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

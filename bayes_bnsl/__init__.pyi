@@ -1,6 +1,11 @@
 """The public names, by the room that holds each."""
 
+from .album import write_report as write_report
 from .answers import Reach as Reach
+from .batch import Batch as Batch
+from .batch import fit_many as fit_many
+from .benchmarks import score_benchmark as score_benchmark
+from .benchmarks import summarize_scores as summarize_scores
 from .calibration import calibrate as calibrate
 from .calibration import draw_curve as draw_curve
 from .calibration import rank_truth as rank_truth
@@ -14,6 +19,7 @@ from .datasets import read_benchmark as read_benchmark
 from .datasets import simulate as simulate
 from .errors import BayesBnslWarning as BayesBnslWarning
 from .errors import DuplicateRowsWarning as DuplicateRowsWarning
+from .errors import FailedFitsWarning as FailedFitsWarning
 from .errors import NotConvergedWarning as NotConvergedWarning
 from .evidence import Evidence as Evidence
 from .evidence import log_evidence as log_evidence
@@ -21,6 +27,7 @@ from .forecasting import forecast as forecast
 from .forecasting import interval as interval
 from .forecasting import log_score as log_score
 from .future import leave_future_out as leave_future_out
+from .groups import read_curves as read_curves
 from .hindsight import Backtest as Backtest
 from .laws import BNSL as BNSL
 from .laws import M1 as M1
@@ -34,6 +41,8 @@ from .naive import naive_forecasts as naive_forecasts
 from .noise import Correlated as Correlated
 from .noise import LogNormal as LogNormal
 from .noise import StudentT as StudentT
+from .overview import compare_many as compare_many
+from .overview import forecast_many as forecast_many
 from .plots import plot_forecast as plot_forecast
 from .plots import plot_posterior as plot_posterior
 from .plots import plot_segments as plot_segments
@@ -49,6 +58,7 @@ from .priors import Scale as Scale
 from .questions import gain as gain
 from .questions import probability as probability
 from .questions import x_to_reach as x_to_reach
+from .report import report as report
 from .result import Fit as Fit
 from .result import load_fit as load_fit
 from .sampling import fit as fit

@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = [
     "BayesBnslWarning",
     "DuplicateRowsWarning",
+    "FailedFitsWarning",
     "NotConvergedWarning",
     "did_you_mean",
     "name_rows",
@@ -28,6 +29,10 @@ class DuplicateRowsWarning(BayesBnslWarning):
 
 class NotConvergedWarning(BayesBnslWarning):
     """The draws of a fit do not meet the bar; the message is the status of the fit."""
+
+
+class FailedFitsWarning(BayesBnslWarning):
+    """Fits of a batch raised errors, which its table holds."""
 
 
 def warn(message: str, category: type[BayesBnslWarning]) -> None:

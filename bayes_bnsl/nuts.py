@@ -69,6 +69,7 @@ class Compiled:
     sampler: Any
     free: tuple[str, ...]
     """Names of the free variables."""
+    model: pm.Model
 
     def with_data(self, data: Mapping[str, Any]) -> Any:
         """Return nutpie's model for the data of a curve."""
@@ -132,8 +133,15 @@ class Compiled:
 
         return each
 
-    def draw_prior(self, generator: np.random.Generator, count: int) -> Vector:
-        """Draw positions from the prior."""
+    def draw_prior(
+        self, data: Mapping[str, Any], generator: np.random.Generator, count: int
+    ) -> Vector:
+        """Draw positions from the prior.
+
+        Where a draw lies in unconstrained coordinates depends on the data, and nutpie's function
+        takes those of the PyMC model, which may still be of the curve it was compiled for.
+        """
+        pm.set_data(dict(data), model=self.model)
         seeds = generator.integers(2**31, size=count)
         return np.stack([self.sampler.initial_point_func(int(seed)) for seed in seeds])
 
@@ -152,7 +160,7 @@ def compile_law(curve: Curve, law: Law, noise: Noise, priors: Priors) -> Compile
         sampler = nutpie.compile_pymc_model(
             model, var_names=free, default_initialization_strategy="prior", jitter_rvs=set()
         )
-        _compiled[key] = Compiled(sampler, free)
+        _compiled[key] = Compiled(sampler, free, model)
     return _compiled[key]
 
 

@@ -19,6 +19,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.forecasting import forecast, interval
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL
+from bayes_bnsl.overview import assumption
 from bayes_bnsl.result import Fit
 
 __all__ = ["plot_forecast", "plot_posterior", "plot_segments"]
@@ -101,7 +102,7 @@ def plot_forecast(
     beyond = np.log10(to / last)
     ax.set_title(
         f"{ahead.attrs['law']} on {curve.name}: {beyond:.1f} decades beyond the data"
-        f"\n{_assumed(settings.get('unseen_breaks', 0))}"
+        f"\n{assumption(settings.get('unseen_breaks', 0))}"
         if beyond > 0
         else f"{ahead.attrs['law']} on {curve.name}",
         fontsize="medium",
@@ -265,16 +266,6 @@ def _shares(fit: Fit | Comparison) -> list[tuple[Fit, float]]:
     if isinstance(fit, Fit):
         return [(fit, 1.0)]
     return [(each, fit.weights[label]) for label, each in fit.fits.items() if fit.weights[label]]
-
-
-def _assumed(unseen_breaks: float | str) -> str:
-    """Say what a forecast assumes of breaks beyond the data."""
-    if unseen_breaks == 0:
-        return "assumes no break after the last one seen"
-    rate = "as many as within them"
-    if not isinstance(unseen_breaks, str):
-        rate = f"{unseen_breaks:g} a decade"
-    return f"allows for breaks beyond the data, {rate}"
 
 
 def _break_strip(ax: Axes, shares: list[tuple[Fit, float]]) -> None:

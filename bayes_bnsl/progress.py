@@ -1,4 +1,4 @@
-"""One progress bar for all chains, in a terminal or a notebook; nothing in a pipe."""
+"""One progress bar for all chains or jobs, in a terminal or a notebook; nothing in a pipe."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["chains_progress"]
+__all__ = ["chains_progress", "jobs_progress"]
 
 
 @contextmanager
@@ -51,3 +51,36 @@ def chains_progress(chains: int, steps: int, *, shown: bool) -> Iterator[Callabl
             return callback
 
         yield report
+
+
+@contextmanager
+def jobs_progress(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show how many jobs are done.
+
+    Parameters
+    ----------
+    what : str
+        What is counted.
+    total : int
+        Number of jobs.
+    shown : bool
+        Whether to show it at all.
+
+    Yields
+    ------
+    callable
+        To be called after each job.
+    """
+    console = Console()
+    visible = shown and (console.is_terminal or console.is_jupyter)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not visible, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)

@@ -70,13 +70,15 @@ class Fit:
         """The draws of the parameters, dimensions (chain, draw) and brk."""
         return self.data["posterior"].to_dataset()
 
-    def summary(self, *, prob: float = 0.9) -> pd.DataFrame:
+    def summary(self, *, prob: float = 0.9, rounded: bool = True) -> pd.DataFrame:
         """Return a table of the parameters with intervals and diagnostics.
 
         Parameters
         ----------
         prob : float, default 0.9
             Probability of the equal-tailed interval.
+        rounded : bool, default True
+            Whether numbers are rounded, for people, to the digits that their errors leave.
 
         Returns
         -------
@@ -84,7 +86,8 @@ class Fit:
             One row a parameter: mean, sd, interval, effective sample sizes, R-hat.
         """
         with np.errstate(divide="ignore", invalid="ignore"):  # a fixed parameter has no R-hat
-            return azs.summary(self.data, ci_prob=prob, ci_kind="eti")
+            rounding = "auto" if rounded else "none"
+            return azs.summary(self.data, ci_prob=prob, ci_kind="eti", round_to=rounding)
 
     def equation(self, *, latex: bool = False, digits: int = 3) -> str:
         """Return the law with the posterior medians in place of the letters.

@@ -154,7 +154,8 @@ def fit(
     began = time.perf_counter()
     data = models.model_data(curve, law, noise, priors, scale)
     modes = find_modes(
-        compiled.log_density(data), compiled.draw_prior(generator, N_STARTS * (1 + law.n_breaks))
+        compiled.log_density(data),
+        compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks)),
     )
     positions = _dispersed(modes, chains, generator)
     log_densities = compiled.log_densities(data, cores or os.cpu_count() or 1)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import xarray as xr
 
@@ -52,6 +53,15 @@ def read(path: str | os.PathLike[str]) -> tuple[xr.DataTree, dict[str, Any]]:
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise damaged(path, error) from error
     return data, record
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the description alone, without the draws."""
+    try:
+        with h5netcdf.File(path, "r") as file:
+            return dict(json.loads(file.attrs[RECORD]))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise damaged(path, error) from error
 
 
 def damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from bayes_bnsl.columns import counted, shown
 from bayes_bnsl.errors import did_you_mean
 
-__all__ = ["CsvTable", "FromTables"]
+__all__ = ["CsvTable", "FromTables", "take_column"]
 
 
 class FromTables:
@@ -67,7 +67,7 @@ class FromTables:
         if hasattr(frame, "to_dataset") and hasattr(frame, "name"):
             frame = frame.to_dataset(name=frame.name or y)
         columns = {
-            argument: None if column is None else _take_column(frame, column, argument)
+            argument: None if column is None else take_column(frame, column, argument)
             for argument, column in {"x": x, "y": y, "y_se": y_se, "run": run}.items()
         }
         make: Callable[..., Self] = cls
@@ -233,7 +233,7 @@ class CsvTable:
         return result
 
 
-def _take_column(frame: Any, column: Any, argument: str) -> Any:
+def take_column(frame: Any, column: Any, argument: str) -> Any:
     """Take one column of anything with named columns."""
     names = _column_names(frame)
     if column not in names:

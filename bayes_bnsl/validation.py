@@ -48,7 +48,7 @@ def backtest(
     *,
     horizons: ArrayLike = (2.0, 10.0),
     origins: Sequence[int] | None = None,
-    noise: Noise | Sequence[Noise] | None = None,
+    noise: Noise | Sequence[Noise] | str | None = None,
     prob: float = 0.9,
     seed: int | None = None,
     forecast_settings: Mapping[str, Any] | None = None,
@@ -68,7 +68,7 @@ def backtest(
     origins : sequence of int, optional
         How many distinct x are seen. By default at most 8 of them, evenly spaced from as many as
         the laws need to all but one, as far as they have points within the horizons.
-    noise : Noise or sequence of Noise, default LogNormal()
+    noise : Noise, sequence of Noise or "auto", default LogNormal()
         As for :func:`fit` or :func:`compare`.
     prob : float, default 0.9
         Probability of the intervals.
@@ -120,7 +120,7 @@ def backtest(
         raise ValueError(f"horizons are factors of the last x, above one; got {horizons!r}.")
     windows = _windows(curve, candidates, factors, origins)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
-    single = len(candidates) == 1 and not isinstance(noise, Sequence)
+    single = len(candidates) == 1 and isinstance(noise, Noise | str | None)
     sources: dict[int, Fit | Comparison] = {}
     for origin, (seen, _) in windows.items():
         if single:

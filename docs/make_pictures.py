@@ -32,6 +32,8 @@ FIGURE_1 = {  # Caballero et al., ICLR 2023, figure 1
     "f": [1.1, 1.425, 0.05],
 }
 
+ONE_BREAK = {"a": 0.3, "b": 6.0, "c0": 0.1, "c": [0.25], "d": [100.0], "f": [0.3]}
+
 
 def main():
     FOLDER.mkdir(exist_ok=True)
@@ -41,6 +43,8 @@ def main():
     save(bb.plot_forecast(fit, held_out=later).figure, "four_digit_addition")
     save(bb.plot_forecast(fit, to=7360).figure, "forecast_far")
     save(bb.plot_reach(fit, 0.45).figure, "reach")
+    one_break = bb.simulate(bb.BNSL(1), ONE_BREAK, np.geomspace(1, 1e4, 25), noise=0.01, seed=1)
+    save(draw_unseen(bb.fit(one_break, bb.BNSL(1), seed=1, progress=False)), "unseen")
     save(bb.plot_segments(bb.BNSL(3), FIGURE_1, x=[1e2, 1e22]).figure, "segments")
     save(bb.plot_segments(fit).figure, "segments_of_fit")
     save(draw_posterior(fit), "posterior")
@@ -95,6 +99,16 @@ def draw_ridge(fit):
         ax.title.set_fontsize("medium")
         ax.set(xlabel=x_name, ylabel=y_name)
         print(f"ridge, {title}: rank correlation {spearmanr(x, y).statistic:.3f}")
+    return figure
+
+
+def draw_unseen(fit):
+    """Draw a forecast that assumes no further break beside one that allows for them."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    for ax, unseen_breaks in zip(axes, (0, "learned"), strict=True):
+        bb.plot_forecast(fit, to=1e6, unseen_breaks=unseen_breaks, ax=ax)
+    axes[1].set_ylabel("")
+    axes[1].get_legend().remove()
     return figure
 
 

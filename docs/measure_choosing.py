@@ -156,7 +156,7 @@ def main():
     parser.add_argument("--source", default="", help="only files with this in their name")
     parser.add_argument("--count", type=int, default=60, help="curves of each number of breaks")
     parser.add_argument("--every", type=int, default=1, help="each k-th public curve alone")
-    parser.add_argument("--by", choices=["loo", "lfo"], default="loo")
+    parser.add_argument("--by", choices=["loo", "lfo", "evidence"], default="loo")
     parser.add_argument("--max-gradients", type=int, help="as for fit")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--rows", type=Path, help="the CSV file")

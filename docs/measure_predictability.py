@@ -74,12 +74,16 @@ def main():
             flush=True,
         )
         ax = panels[kind]
-        ax.plot([cut, cut], [lower, upper], color=BLUE, lw=5, alpha=0.35)
-        ax.plot(cut, median, "o", color=BLUE, mfc=BLUE if status == "converged" else "white")
+        first = cut == given.cuts[0]
+        label = "90% of the curve" if first else None
+        ax.plot([cut, cut], [lower, upper], color=BLUE, lw=5, alpha=0.35, label=label)
+        filled = BLUE if status == "converged" else "white"
+        ax.plot(cut, median, "o", color=BLUE, mfc=filled, label="median" if first else None)
     for kind, ax in panels.items():
-        ax.axhline(truth, color=ORANGE, lw=1.4)
+        ax.axhline(truth, color=ORANGE, lw=1.4, label="truth")
         ax.set(xlabel="fitted up to x", yscale="log")
         ax.set_title(f"priors: {kind}", fontsize="medium")
+    axes[1].legend(fontsize="small", frameon=False)
     axes[0].set_ylabel(f"the curve at x = {TARGET:g}")
     if (given.scatter, given.cuts) == (SCATTER, CUTS):
         save(figure, "predictability")

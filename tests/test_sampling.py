@@ -127,6 +127,18 @@ class TestRepeats:
         assert same_draws(other, accuracy_fit)
         assert same_draws(fit_line(line_curve, seed=1), line_fit)
 
+    def test_starts_are_of_the_curve_and_not_of_the_one_it_was_compiled_for(
+        self, limit_fit, addition
+    ):
+        law, noise, drawn = limit_fit.law, limit_fit.noise, []
+        for curve in (limit_fit.curve, addition[0]):
+            compiled = nuts.compile_law(curve, law, noise, {})
+            data = models.model_data(curve, law, noise, {}, Scale.of(curve))
+            starts = compiled.draw_prior(data, np.random.default_rng(3), 8)
+            drawn.append(compiled.values(data, starts))
+        for name in drawn[0]:  # standard normal, of the same seeds
+            np.testing.assert_allclose(drawn[0][name], drawn[1][name], rtol=1e-10, err_msg=name)
+
     def test_cores_do_not_matter(self, fit_line, line_curve, line_fit):
         assert same_draws(fit_line(line_curve, seed=1, cores=1), line_fit)
 
@@ -144,11 +156,12 @@ class TestCompiled:
         other = simulated("M2")
         other = bb.Curve(other.x[:7], other.y[:7])
         used = nuts.compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
-        fresh = nutpie.compile_pymc_model(bb.build_model(other, law, noise=noise, priors=priors))
+        model = bb.build_model(other, law, noise=noise, priors=priors)
+        fresh = nutpie.compile_pymc_model(model)
         data = models.model_data(other, law, bb.LogNormal(), priors, Scale.of(other))
         for position in np.random.default_rng(1).standard_normal((3, 2)):
             ours = used.log_density(data)(position)
-            theirs = Compiled(fresh, used.free).log_density(data)(position)
+            theirs = Compiled(fresh, used.free, model).log_density(data)(position)
             assert ours[0] == pytest.approx(theirs[0], rel=1e-10)
             np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-10)
 

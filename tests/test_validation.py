@@ -35,6 +35,14 @@ def tested(curve):
 
 
 class TestBacktest:
+    def test_one_law_chooses_its_noise_as_a_fit_does(self, curve):
+        one = bb.backtest(curve, bb.M1(), origins=[10], noise="auto", draws=500, seed=7)
+        seen = curve.split(n=10)[0]
+        fit = bb.fit(seen, bb.M1(), noise="auto", draws=500, seed=7, progress=False)
+        assert one.name == "M1"
+        assert one.sources[10].noise == fit.noise
+        np.testing.assert_array_equal(one.sources[10].posterior["a"], fit.posterior["a"])
+
     def test_a_row_is_a_fit_a_forecast_and_its_scores(self, curve, tested):
         seen, later = curve.split(n=8)
         fit = bb.fit(seen, bb.M1(), priors=KNOWN, seed=7, progress=False)

@@ -1,0 +1,126 @@
+"""Public curves fitted, forecast and scored: one row a curve and law, and a summary by source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_bnsl.batch import fit_many
+from bayes_bnsl.datasets import BenchmarkCurve
+from bayes_bnsl.forecasting import forecast
+from bayes_bnsl.jobs import seed_of
+from bayes_bnsl.law import Law
+from bayes_bnsl.naive import naive_forecasts
+from bayes_bnsl.scores import score
+
+__all__ = ["score_benchmark", "summarize_scores"]
+
+
+def score_benchmark(
+    curves: Sequence[BenchmarkCurve],
+    laws: Law | Sequence[Law],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    prob: float = 0.9,
+    seed: int | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Fit the points to fit of every curve, forecast the others, and score the forecasts.
+
+    Parameters
+    ----------
+    curves : sequence of BenchmarkCurve
+        From `read_benchmark`.
+    laws : Law or sequence of Law
+        What is fitted to each.
+    out : path_like, optional
+        Folder for the fits, as for `fit_many`: with it the run resumes.
+    prob : float, default 0.9
+        Probability of the intervals that are scored.
+    seed : int, optional
+        Makes the result repeatable.
+    **settings
+        Passed to `fit_many`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each curve and law, and one for each naive forecast of a curve: ``source``,
+        ``curve``, ``law``, ``status``, ``ok``, ``seconds``, ``n_seen``, ``n_later``, ``error``,
+        and the scores of `score`. A naive forecast has the status ``naive``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `fit_many`.
+    """
+    names = [curve.name for curve in curves]
+    by_name = {
+        curve.name if names.count(curve.name) == 1 else f"{curve.source}: {curve.name}": curve
+        for curve in curves
+    }
+    seen = {name: curve.seen for name, curve in by_name.items()}
+    batch = fit_many(seen, laws, out=out, seed=seed, **settings)
+    rows = []
+    for name, curve in by_name.items():
+        later = curve.later
+        facts = {"source": curve.source, "curve": name}
+        sizes = {"n_seen": len(curve.seen), "n_later": len(later)}
+        for fitted in batch.table[batch.table["curve"] == name].itertuples():
+            law = str(fitted.law)
+            row: dict[str, Any] = facts | {"law": law, "status": fitted.status, "ok": fitted.ok}
+            row |= {"seconds": fitted.seconds} | sizes | {"error": fitted.error}
+            if not fitted.error:
+                seed_here = seed_of(seed, name, law)
+                ahead = forecast(batch.fit(name, law), later.x, seed=seed_here)
+                row |= _scores(ahead, later.y, prob)
+            rows.append(row)
+        for law, ahead in naive_forecasts(curve.seen, later.x).items():
+            row = facts | {"law": law, "status": "naive", "ok": True, "seconds": 0.0}
+            rows.append(row | sizes | {"error": ""} | _scores(ahead, later.y, prob))
+    return pd.DataFrame(rows)
+
+
+def _scores(ahead: Any, y: Any, prob: float) -> dict[str, float]:
+    skills = ["rmsle_skill", "crps_skill"]  # of a forecast beside itself
+    return dict(score(ahead, y, prob=prob).iloc[0].drop(skills))
+
+
+def summarize_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores of a benchmark over curves, by source and law.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `score_benchmark`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each source and law: ``curves`` that were scored, ``failed`` ones, the share
+        of fits that converged (``converged``), mean and median over curves of ``rmsle``, means of
+        ``log_score``, ``crps`` and ``msce``, ``coverage`` pooled over all held-out points, and the
+        median of ``seconds``.
+    """
+    rows = []
+    for (source, law), group in scores.groupby(["source", "law"], sort=False):
+        scored = group[group["error"] == ""]
+        points = scored["n_later"].to_numpy()
+        row: dict[str, Any] = {"source": source, "law": law, "curves": len(scored)}
+        row |= {"failed": len(group) - len(scored), "converged": float(group["ok"].mean())}
+        if len(scored):
+            row |= {
+                "rmsle": scored["rmsle"].mean(),
+                "rmsle_median": scored["rmsle"].median(),
+                "log_score": scored["log_score"].mean(),
+                "crps": scored["crps"].mean(),
+                "msce": scored["msce"].mean(),
+                "coverage": float(np.average(scored["coverage"], weights=points)),
+                "seconds": scored["seconds"].median(),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)

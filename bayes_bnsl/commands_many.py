@@ -1,0 +1,110 @@
+"""The commands for many curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bayes_bnsl as bb
+from bayes_bnsl import options
+from bayes_bnsl.options import Columns, Sampling, with_options
+from bayes_bnsl.terminal import (
+    checked_folder,
+    checked_prob,
+    curves_of,
+    laws_of,
+    leave,
+    noise_of,
+    places_of,
+    print_answer,
+    rate_of,
+    records,
+    table_text,
+    write_table,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: bayes-bnsl batch tasks.csv --by task --x tokens --y loss --law BNSL1,M1 "
+    "--out fits --workers 2"
+)
+@with_options
+def batch(
+    *,
+    columns: Columns,
+    out: options.OutFolder,
+    by: Annotated[str | None, typer.Option(help="Column that tells the curves apart.")] = None,
+    law: options.Laws = None,
+    noise: options.Noise = None,
+    times: options.Times = None,
+    unseen_breaks: options.UnseenBreaks = "0",
+    prob: options.Prob = 0.9,
+    workers: options.Workers = 1,
+    sampling: Sampling,
+    json: options.Json = False,
+) -> None:
+    """Fit laws to many curves, one file a fit.
+
+    Writes table.csv beside the fits and, with --times, forecasts.csv. A fit that fails is a row.
+    """
+    checked_folder(out), checked_prob(prob)
+    factors, rate = places_of(times, "--times"), rate_of(unseen_breaks)
+    done = bb.fit_many(
+        curves_of(columns, by), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
+        workers=workers, progress=not json, **vars(sampling),
+    )  # fmt: skip
+    write_table(out / "table.csv", done.table)
+    answer = {"folder": str(done.folder), "fits": records(done.table)}
+    shown = done.table.drop(columns=["reason", "error", "path"])
+    text = [table_text(shown), repr(done)]
+    if factors and (done.table["error"] == "").any():
+        ahead = bb.forecast_many(
+            done, times=factors, prob=prob, unseen_breaks=rate, seed=sampling.seed
+        )
+        write_table(out / "forecasts.csv", ahead)
+        text.append(table_text(ahead))
+        answer["forecasts"] = records(ahead)
+    print_answer("\n\n".join(text), answer, as_json=json)
+    leave(bool(done.table["ok"].all()))
+
+
+@app.command(
+    epilog="Example: bayes-bnsl benchmark --data curves --out measured --law BNSL1,M4 --workers 2"
+)
+@with_options
+def benchmark(
+    *,
+    data: Annotated[
+        Path, typer.Option(help="Folder of the public benchmark's CSV files.", show_default=False)
+    ],
+    out: options.OutFolder,
+    law: options.Laws = None,
+    noise: options.Noise = None,
+    prob: options.Prob = 0.9,
+    workers: options.Workers = 1,
+    sampling: Sampling,
+    json: options.Json = False,
+) -> None:
+    """Fit, forecast and score public curves.
+
+    Writes scores.csv and summary.csv beside the fits.
+    """
+    from bayes_bnsl.benchmarks import score_benchmark, summarize_scores
+
+    checked_folder(out), checked_prob(prob)
+    scores = score_benchmark(
+        bb.read_benchmark(data), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
+        prob=prob, workers=workers, progress=not json, **vars(sampling),
+    )  # fmt: skip
+    summary = summarize_scores(scores)
+    write_table(out / "scores.csv", scores)
+    write_table(out / "summary.csv", summary)
+    answer = {"scores": records(scores), "summary": records(summary)}
+    print_answer(table_text(summary), answer, as_json=json)
+    leave(bool(scores["ok"].all()))

@@ -1,0 +1,516 @@
+"""The command line: what it prints and writes, its exit codes, and one line for every error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import bayes_bnsl as bb
+from bayes_bnsl import cli, terminal
+from bayes_bnsl.arguments import check_arguments
+
+ROOT = Path(cli.__file__).parents[1]
+X = np.geomspace(1, 1e3, 12)
+QUICK = ["--draws", "500", "--law", "M1"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(each) for each in arguments], prog_name="bayes-bnsl")
+
+
+def error_of(done):
+    """Return the error of a command that was refused, which is one line and nothing else."""
+    assert done.exit_code == 2, done.output
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    curve = bb.simulate(bb.M1(), {"a": 2.0, "b": -0.3}, X, 0.02, seed=1)
+    path = folder / "runs.csv"
+    pd.DataFrame({"tokens": curve.x, "loss": curve.y}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(data, folder):
+    """The answer of a fit, with all that it writes."""
+    done = run(
+        "fit", data, *QUICK, "--until", "300", "--at", "1e4,1e5", "--out", folder / "fit.nc",
+        "--plot", folder / "fit.png", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+class TestFit:
+    def test_json_says_what_the_fit_does(self, fitted, data, folder):
+        fit = bb.load_fit(folder / "fit.nc")
+        assert fit.curve == bb.Curve.from_csv(data, x="tokens", y="loss").split(x=300)[0]
+        assert (fitted["law"], fitted["noise"], fitted["seed"]) == ("M1", "LogNormal", 0)
+        assert (fitted["ok"], fitted["status"]) == (True, "converged")
+        assert fitted["n_points"] == len(fit.curve) == 10
+        values = {row["parameter"]: row["mean"] for row in fitted["parameters"]}
+        assert values["a"] == float(fit.posterior["a"].mean())
+        assert [row["x"] for row in fitted["forecast"]] == [1e4, 1e5]
+        ahead = bb.interval(bb.forecast(fit, [1e4, 1e5], seed=0))
+        assert fitted["forecast"][1]["y_upper"] == float(ahead["y"].sel(x=1e5, bound="upper"))
+        assert [row["forecast"] for row in fitted["scores"]] == ["M1", "last value", "log-log line"]
+
+    def test_picture(self, fitted, folder):
+        assert (folder / "fit.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_text_for_people(self, data):
+        done = run("fit", data, *QUICK, "--x", "tokens", "--y", "loss", "--at", "1e5")
+        assert done.exit_code == 0
+        assert "Converged: R-hat" in done.stdout
+        assert "curve_median" in done.stdout
+        assert "\x1b" not in done.output  # no colours, no bar
+        assert done.stderr == ""
+
+    def test_a_doubtful_fit_is_told_by_the_exit_code(self, data):
+        done = run("fit", data, "--law", "m1", "--draws", "20", "--max-gradients", "1")
+        assert done.exit_code == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("Warning: M1 fitted to 'runs'. ")
+
+    def test_accuracies(self, folder):
+        path = folder / "accuracy.csv"
+        pd.DataFrame({"n": X, "acc": 100 - 60 * X**-0.35}).to_csv(path, index=False)
+        done = run(
+            "fit", path, *QUICK, "--accuracy", "acc", "--ceiling", "100", "--at", "1e4",
+            "--until", "300", "--json",
+        )  # fmt: skip
+        ahead = json.loads(done.stdout)["forecast"][0]
+        assert ahead["curve_median"] == pytest.approx(100 - 60 * 1e4**-0.35, abs=0.1)
+        assert json.loads(done.stdout)["scores"][0]["rmsle"] < 0.05
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["nowhere.csv"], "There is no file nowhere.csv"),
+            (["DATA", "--law", "BNSL"], "--law 'BNSL' is no law. Did you mean 'BNSL(2)'"),
+            (["DATA", "--noise", "white"], "--noise 'white' is no noise model. There are:"),
+            (
+                ["DATA", "--x", "tokns"],
+                "has no column 'tokns', which --x names. Did you mean 'tokens'",
+            ),
+            (["DATA", "--run", "job"], "has no column 'job', which --run names. There are"),
+            (["DATA", "--x", "loss", "--y", "loss"], "--x and --y are both 'loss'"),
+            (["DATA", "--y-se", "loss"], "has no columns left for x and y, only 'tokens', 'loss'"),
+            (["DATA", "--ceiling", "100"], "--ceiling is that of --accuracy"),
+            (["DATA", "--delimiter", ";"], "only 'tokens,loss'. Say which is which with --x"),
+            (["DATA", "--delimiter", ";;"], "--delimiter is one character, or tab; got ';;'"),
+            (["DATA", "--at", "1e5;2"], "--at takes numbers"),
+            (["DATA", "--at", "0"], "--at takes positive finite numbers; got 0"),
+            (["DATA", "--at", "inf"], "--at takes positive finite numbers; got inf"),
+            (["DATA", "--at", ""], "--at is empty"),
+            (["DATA", "--prob", "90"], "--prob must lie between 0 and 1"),
+            (["DATA", "--to", "0.5"], "--to must be finite, and beyond the first x, 1; got 0.5"),
+            (["DATA", "--unseen-breaks", "often"], "--unseen-breaks takes breaks per decade"),
+            (["DATA", "--unseen-breaks", "-1"], "or the word learned; got '-1'"),
+            (["FOLDER"], "cannot be read: Is a directory"),
+            (["DATA", "--plot", "FOLDER.png"], "is a folder. Give the name of a file in it"),
+            (["DATA", "--out", "fit.pkl"], "fit.pkl must end in .nc"),
+            (["DATA", "--plot", "no/such/folder.png"], "There is no folder no/such"),
+            (["DATA", "--until", "1e9"], "leaves no point for later"),
+            (["DATA", "--y", "loss", "--accuracy", "loss"], "either --y or --accuracy"),
+            (["DATA", "--law", "BNSL20"], "BNSL(20) needs at least 23"),
+            (["DATA", "--draws", "many"], "Invalid value for '--draws'"),
+            (["DATA", "--drws", "1"], "No such option: --drws (Possible options: --draws). See"),
+            ([], "Missing argument"),
+        ],
+    )
+    def test_bad_input_is_one_line(self, data, arguments, message, tmp_path):
+        (tmp_path / "folder.png").mkdir()
+        meant = {"DATA": data, "FOLDER": tmp_path, "FOLDER.png": tmp_path / "folder.png"}
+        assert message in error_of(run("fit", *(meant.get(each, each) for each in arguments)))
+
+    def test_columns_that_are_not_named_are_the_first_that_are_left(self, data, tmp_path):
+        table = pd.read_csv(data)
+        table[["loss", "tokens"]].to_csv(tmp_path / "runs.csv", sep="\t", index=False)
+        command = ["fit", tmp_path / "runs.csv", *QUICK, "--y", "loss", "--json"]
+        answers = [run(*command, "--delimiter", text) for text in ("tab", "\\t")]
+        values = [json.loads(done.stdout)["parameters"] for done in answers]
+        assert values[0] == values[1]
+        expected = json.loads(run("fit", data, *QUICK, "--json").stdout)["parameters"]
+        assert values[0] == expected
+
+    def test_debug_shows_the_traceback(self):
+        done = run("--debug", "fit", "nowhere.csv")
+        assert done.exit_code == 2
+        assert "Traceback" in done.stderr
+
+    def test_a_defect_has_a_code_of_its_own(self, data, monkeypatch):
+        def broken(*_, **__):
+            raise KeyError("oops")
+
+        monkeypatch.setattr(bb, "fit", broken)
+        done = run("fit", data)
+        assert done.exit_code == 3
+        assert "KeyError: 'oops'. This is a defect" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_interruption_has_a_code_of_its_own(self, data, monkeypatch):
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(bb, "fit", interrupted)
+        done = run("fit", data)
+        assert done.exit_code == 130
+        assert done.stderr.startswith("Error: Interrupted.")
+
+
+class TestOtherCommands:
+    def test_forecast_of_a_saved_fit(self, fitted, folder):
+        done = run(
+            "forecast", folder / "fit.nc", "--at", "1e4", "--at", "1e5", "--json",
+            "--out", folder / "ahead.csv", "--plot", folder / "ahead.pdf",
+        )  # fmt: skip
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)["forecast"] == fitted["forecast"]
+        table = pd.read_csv(folder / "ahead.csv")
+        assert table["y_lower"].tolist() == [row["y_lower"] for row in fitted["forecast"]]
+        assert (folder / "ahead.pdf").read_bytes().startswith(b"%PDF")
+
+    def test_forecast_in_multiples(self, fitted, folder):
+        done = run("forecast", folder / "fit.nc", "--times", "2,10", "--json")
+        last = bb.load_fit(folder / "fit.nc").curve.x[-1]
+        assert [row["x"] for row in json.loads(done.stdout)["forecast"]] == [last * 2, last * 10]
+
+    def test_forecast_of_what_is_no_fit(self, data):
+        assert "is damaged, or is no fit" in error_of(run("forecast", data))
+
+    def test_compare(self, data, folder):
+        done = run(
+            "compare", data, "--law", "M1,BNSL0", "--draws", "500", "--at", "1e4", "--json",
+            "--plot", folder / "compare.svg",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout)
+        assert {row["law"] for row in answer["table"]} == {"M1", "BNSL(0)"}
+        assert answer["simplest"] == "M1"
+        assert answer["forecast"][0]["curve_median"] == pytest.approx(2 * 1e4**-0.3, rel=0.1)
+        assert "<svg" in (folder / "compare.svg").read_text()
+
+    def test_unseen_breaks(self, fitted, folder):
+        fit = bb.load_fit(folder / "fit.nc")
+        for text, rate in (("learned", "learned"), ("2", 2.0)):
+            command = ["forecast", folder / "fit.nc", "--at", "1e5", "--unseen-breaks", text]
+            answer = json.loads(run(*command, "--json").stdout)
+            ahead = bb.interval(bb.forecast(fit, [1e5], unseen_breaks=rate, seed=0))["curve"]
+            assert answer["unseen_breaks"] == rate
+            assert answer["forecast"][0]["curve_upper"] == float(ahead.sel(bound="upper").item())
+            assert answer["forecast"][0]["curve_upper"] > fitted["forecast"][1]["curve_upper"]
+
+    def test_compare_by_evidence(self, data):
+        command = ["compare", data, "--law", "M1,BNSL0", "--draws", "500", "--by", "evidence"]
+        answer = json.loads(run(*command, "--json").stdout)
+        assert answer["by"] == "evidence"
+        assert sum(row["weight"] for row in answer["table"]) == pytest.approx(1)
+        assert "has the highest evidence on 'runs', with probability" in answer["verdict"]
+
+    def test_backtest(self, data, tmp_path):
+        done = run(
+            "backtest", data, *QUICK, "--origins", "8,10", "--horizons", "3", "--json",
+            "--csv", tmp_path / "all.csv", "--plot", tmp_path / "tested.png",
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout)
+        curve = bb.Curve.from_csv(data, x="tokens", y="loss")
+        tested = bb.backtest(curve, bb.M1(), horizons=3, origins=[8, 10], draws=500, seed=0)
+        assert answer["verdict"] == str(tested)
+        assert [row["log_error"] for row in answer["forecasts"]] == list(tested.table["log_error"])
+        assert answer["summary"][0]["rmsle"] == tested.summary()["rmsle"].iloc[0]
+        assert [row["median"] for row in answer["last"]] == list(tested.at()["median"])
+        assert len(pd.read_csv(tmp_path / "all.csv")) == len(tested.table)
+        assert (tmp_path / "tested.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_backtest_of_doubtful_fits_is_told_by_the_exit_code(self, data):
+        short = ["--law", "M1", "--draws", "20", "--max-gradients", "1", "--origins", "8"]
+        done = run("backtest", data, *short)
+        assert done.exit_code == 1
+        assert "Not to be relied on: 8 x seen (" in done.stdout
+
+    def test_batch_goes_on_after_an_error_and_resumes(self, data, folder, tmp_path):
+        points = pd.read_csv(data)
+        parts = [points.assign(task="../a"), points[:2].assign(task="b", tokens=5.0)]
+        pd.concat(parts).to_csv(tmp_path / "tasks.csv", index=False)
+        command = ["batch", tmp_path / "tasks.csv", *QUICK, "--by", "task", "--x", "tokens"]
+        command += ["--y", "loss", "--times", "10", "--out", tmp_path / "fits"]
+        done = run(*command)
+        assert done.exit_code == 1
+        assert "Warning: 1 of 2 fits raised errors" in done.stderr
+        files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "fits").glob("*.nc")}
+        assert len(files) == 1
+        answer = json.loads(run(*command, "--json").stdout)
+        again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "fits").glob("*.nc")}
+        assert again == files
+        assert [row["status"] for row in answer["fits"]] == ["converged", "error"]
+        table = pd.read_csv(tmp_path / "fits" / "table.csv", keep_default_na=False)
+        assert list(table["curve"]) == ["../a", "b"]
+        ahead = pd.read_csv(tmp_path / "fits" / "forecasts.csv")
+        assert ahead["x"].tolist() == pytest.approx([points["tokens"].max() * 10])
+
+    def test_simulate_makes_what_fit_reads(self, tmp_path):
+        theta = ["--set", "a=0.1", "--set", "b=2", "--set", "c0=0.3", "--set", "c=0.4,-0.2"]
+        theta += ["--set", "d=100,1e3", "--set", "f=0.2,0.1"]
+        command = ["simulate", "--law", "BNSL2", *theta, "--points", "20", "--from", "10"]
+        done = run(*command)
+        assert done.exit_code == 0
+        assert run(*command, "--out", tmp_path / "it.csv").stdout == ""
+        assert (tmp_path / "it.csv").read_bytes().decode() == done.stdout
+        curve = bb.Curve.from_csv(tmp_path / "it.csv", x="x", y="y")
+        values = {"a": 0.1, "b": 2.0, "c0": 0.3, "c": [0.4, -0.2], "d": [100, 1e3], "f": [0.2, 0.1]}
+        np.testing.assert_allclose(curve.y, bb.BNSL(2)(curve.x, values), rtol=1e-12)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--set", "a"], "--set takes NAME=VALUE"),
+            (["--set", "q=1"], "--set q=1: M1 has no parameter 'q'. There are: 'a', 'b'"),
+            (["--set", "a=1,2"], "a of M1 is one number"),
+            (["--set", "a=1", "--set", "a=2"], "--set names a more than once"),
+            (
+                ["--set", "a=1", "--set", "b=1", "--to", "inf"],
+                "--from must be above zero and below",
+            ),
+            (["--set", "a=1"], "theta lacks b"),
+            (["--set", "a=1", "--set", "b=-1", "--from", "10", "--to", "1"], "--from must be"),
+        ],
+    )
+    def test_simulate_refuses(self, arguments, message):
+        assert message in error_of(run("simulate", "--law", "M1", *arguments))
+
+    def test_report(self, fitted, folder):
+        done = run("report", folder / "fit.nc", "--out", folder / "report")
+        assert done.exit_code == 0
+        text = (folder / "report" / "report.md").read_text()
+        assert done.stdout.strip() == str(folder / "report" / "report.md")
+        assert "# M1 fitted to runs" in text
+        assert (folder / "report" / "forecast.png").is_file()
+
+    def test_benchmark(self, tmp_path):
+        rows = []
+        for n in range(2):
+            curve = bb.simulate(bb.M1(), {"a": 2.0, "b": -0.3}, X, 0.02, seed=n)
+            points = zip(curve.x, curve.y, strict=True)
+            rows += [
+                ("LM", "loss", f"model {n}", x, y, "fit" if x < 300 else "held_out")
+                for x, y in points
+            ]
+        columns = ["domain", "task", "model", "x", "y", "split"]
+        pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "public.csv", index=False)
+        done = run("benchmark", "--data", tmp_path, "--out", tmp_path / "out", *QUICK, "--json")
+        assert done.exit_code == 0, done.output
+        summary = {row["law"]: row for row in json.loads(done.stdout)["summary"]}
+        scores = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
+        assert len(scores) == 6
+        ours = scores[scores["law"] == "M1"]
+        assert summary["M1"]["curves"] == 2
+        assert summary["M1"]["rmsle"] == pytest.approx(ours["rmsle"].astype(float).mean())
+        assert summary["M1"]["rmsle"] < 0.1 < summary["last value"]["rmsle"]
+
+    def test_demo(self, tmp_path):
+        done = run("demo", "--out", tmp_path / "demo")
+        assert done.exit_code == 0, done.output
+        assert "BNSL(1)" in done.stdout
+        assert "measured" in done.stdout
+        assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+            "forecast.png", "segments.png"
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("command", typer.main.get_command(cli.app).commands)
+    def test_every_command_has_help_with_an_example(self, command):
+        done = run(command, "--help")
+        assert done.exit_code == 0
+        assert f"bayes-bnsl {command} " in done.stdout.split("Example")[1]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["backtest", "DATA", "--origins", "1.5"], "--origins takes whole numbers"),
+            (["batch", "DATA", "--out", "DATA"], "cannot be a folder"),
+            (["batch", "DATA", "--out", "DATA/in"], "cannot be a folder"),
+            (
+                ["batch", "DATA", "--out", "OUT", "--by", "task"],
+                "no column 'task', which --by names",
+            ),
+            (["batch", "DATA", "--out", "OUT", "--times", "0"], "--times takes positive"),
+            (["demo", "--out", "DATA"], "cannot be a folder"),
+            (
+                ["report", "fit.nc", "--law", "M1", "--out", "OUT"],
+                "is a saved fit, which has its own",
+            ),
+            (["--fast", "demo"], "No such option: --fast. See --help."),
+        ],
+    )
+    def test_bad_input_is_refused_before_anything_is_done(self, data, tmp_path, arguments, message):
+        meant = {"DATA": data, "DATA/in": data / "in", "OUT": tmp_path / "out"}
+        assert message in error_of(run(*(meant.get(each, each) for each in arguments)))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+    def test_a_folder_that_nobody_may_write_to(self, data, tmp_path):
+        tmp_path.chmod(0o500)
+        for command in (["batch", data, "--out", tmp_path / "fits"], ["demo", "--out", tmp_path]):
+            assert "You may not write into the folder" in error_of(run(*command))
+
+    def test_what_the_system_refuses_is_said_in_its_words(self, tmp_path):
+        path = tmp_path / f"{'long' * 100}.csv"
+        line = error_of(
+            run("simulate", "--law", "M1", "--set", "a=1", "--set", "b=-1", "--out", path)
+        )
+        assert path.name in line
+        assert "File name too long. Give another path, or mend this one." in line
+        assert "Errno" not in line
+
+    def test_unknown_command(self):
+        assert "No such command 'fitt'. Did you mean 'fit'?" in error_of(run("fitt"))
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("text", "law"),
+        [
+            ("BNSL(2)", bb.BNSL(2)),
+            ("bnsl0", bb.BNSL(0)),
+            ("BNSL-1", bb.BNSL(1)),
+            (" m4 ", bb.M4()),
+            ("M3(constant=False)", bb.M3(constant=False)),
+        ],
+    )
+    def test_laws(self, text, law):
+        assert terminal.law_of(text) == law
+        assert terminal.law_of(law.name) == law
+
+    def test_several_laws(self):
+        assert terminal.laws_of(["BNSL(0),M1", "M2,"]) == [bb.BNSL(0), bb.M1(), bb.M2()]
+
+    @pytest.mark.parametrize(
+        ("text", "noise"),
+        [
+            (None, None),
+            ("auto", "auto"),
+            ("lognormal", bb.LogNormal()),
+            ("Student-changing", bb.StudentT(changing=True)),
+            ("correlated", bb.Correlated()),
+        ],
+    )
+    def test_noise(self, text, noise):
+        assert terminal.noise_of(text) == noise
+
+    def test_json_holds_no_nan(self, capsys):
+        answer = {"a": np.float64("nan"), "b": [np.int64(3), np.bool_(True), float("inf")]}
+        terminal.print_answer("", answer, as_json=True)
+        assert json.loads(capsys.readouterr().out) == {"a": None, "b": [3, True, None]}
+
+
+def in_process_of_its_own(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=120,
+        **settings,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from bayes_bnsl.cli import main; sys.argv = ['bayes-bnsl', 'fit', '--help']\n"
+        "try: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = in_process_of_its_own("-c", code, text=True)
+    assert done.stdout.startswith("Usage: bayes-bnsl fit")
+    loaded = done.stderr.split()
+    heavy = ("numpy", "pandas", "xarray", "pymc", "pytensor", "matplotlib", "scipy", "rich.table")
+    assert [name for name in heavy if name in loaded] == []
+
+
+def test_a_reader_that_leaves_ends_it_quietly():
+    command = ["-m", "bayes_bnsl", "simulate", "--law", "M1", "--set", "a=2", "--set", "b=-1"]
+    with subprocess.Popen(
+        [sys.executable, *command, "--points", "200000"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.read(4) == b"x,y\n"
+        process.stdout.close()
+        assert (process.wait(timeout=120), process.stderr.read()) == (141, b"")
+
+
+def test_as_a_module_in_a_pipe():
+    made = in_process_of_its_own(
+        "-m", "bayes_bnsl", "simulate", "--law", "M1", "--set", "a=2", "--set", "b=-1"
+    )
+    assert (made.returncode, made.stderr) == (0, b"")
+    refused = in_process_of_its_own("-m", "bayes_bnsl", "fit", "-", input=b"x,y\n1,\xff\n")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        b"Error: /dev/stdin, line 2: this is no text in UTF-8. Save it as CSV in UTF-8.\n"
+    )
+
+
+CELLS = st.one_of(
+    st.floats(1e-3, 1e6).map(str),
+    st.integers(-3, 10**400).map(str),
+    st.sampled_from(
+        ["", "nan", "inf", "-1", "1e999", "1_000", " 7 ", '"', '"8"', "0x10", "é", "\0"]
+    ),
+    st.text(max_size=5),
+)
+ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=3).map(",".join), max_size=6)
+GOOD_ROWS = st.lists(st.tuples(st.floats(1, 1e6), st.floats(0.1, 10)), min_size=1, max_size=6).map(
+    lambda rows: [f"{x},{y}" for x, y in rows]
+)
+
+
+@st.composite
+def csv_bytes(draw):
+    """Draw what may stand in a file that somebody calls CSV."""
+    header = draw(st.sampled_from(["x,y", "x,y,run", "x,x", "x", "", "tokens;loss", '"x","y"']))
+    lines = [header, *draw(ROWS | GOOD_ROWS)]
+    text = draw(st.sampled_from(["\n", "\r\n", "\r"])).join(lines) + draw(
+        st.sampled_from(["", "\n"])
+    )
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]))
+    return text.encode(encoding, "replace")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(content=csv_bytes() | st.binary(max_size=60), columns=st.sampled_from([[], ["--x", "x"]]))
+def test_any_bytes_are_read_or_refused_in_words(content, columns, tmp_path, line_fit):
+    def checked(curve, law, **_):
+        """Stand for the fit, which is not what is tested here: reading is."""
+        check_arguments(curve, law, bb.LogNormal(), None)
+        return line_fit
+
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bb, "fit", checked)
+        done = run("fit", path, "--law", "M1", *columns)
+    assert done.exit_code in (0, 2), done.output
+    lines = done.stderr.splitlines()
+    assert all(line.startswith(("Error: ", "Warning: ")) for line in lines)
+    assert len([line for line in lines if line.startswith("Error")]) == (done.exit_code == 2)
