@@ -79,7 +79,7 @@ class Posterior:
         self.log_density = self.compiled.log_density(self.data)
 
     def starts(self, n, seed=1):
-        return self.compiled.draw_prior(np.random.default_rng(seed), n)
+        return self.compiled.draw_prior(self.data, np.random.default_rng(seed), n)
 
     def coordinates(self, position):
         return self.compiled.values(self.data, position[None])

@@ -20,8 +20,8 @@ NOISES = (bb.LogNormal(), bb.StudentT(), bb.Correlated())
 def gradient(curve, law, noise):
     """Return the compiled log density with its gradient, and a position."""
     compiled = nuts.compile_law(curve, law, noise, {})
-    function = compiled.log_density(model_data(curve, law, noise, {}, Scale.of(curve)))
-    return function, compiled.draw_prior(np.random.default_rng(0), 1)[0]
+    data = model_data(curve, law, noise, {}, Scale.of(curve))
+    return compiled.log_density(data), compiled.draw_prior(data, np.random.default_rng(0), 1)[0]
 
 
 @pytest.mark.parametrize("n_points", [60, 240])
