@@ -89,6 +89,9 @@ class TestBreaks:
         x, height = hill.get_paths()[0].vertices.T
         median = float(choice.fits["BNSL(1)"].posterior["d"].median())
         assert x[np.argmax(height)] == pytest.approx(median, rel=0.05)
+        low, high = np.log(right.get_ylim())
+        lowest = (np.log(choice.curve.y.min()) - low) / (high - low)
+        assert height.max() < lowest, "hills cover the points"
 
     def test_refuses_a_comparison_without_broken_laws(self, line_fit):
         with pytest.raises(ValueError, match=r"no law BNSL\(n\) with weight"):
