@@ -154,12 +154,12 @@ def _quantities(fitted: Fit, theta: Theta) -> dict[str, xr.DataArray]:
     last = curve.log_x[-1]
     found["log mu at last x"] = law.log_mu(last, theta)
     found["log mu at 10x"] = law.log_mu(last + np.log(10), theta)
-    draws = xr.Dataset(dict(theta)).expand_dims(["chain", *({"sample"} - value.sizes.keys())])
+    draws = xr.Dataset(dict(theta))
+    if "sample" not in draws.dims:
+        draws = draws.expand_dims("sample")
     problem = Problem(curve, law, noise, fitted.priors, fitted.scale)
-    density = problem.log_likelihood(draws.rename(sample="draw")).sum("obs_id")
-    return found | {
-        "log likelihood": density.isel(chain=0).rename(draw="sample").squeeze(drop=True)
-    }
+    density = problem.joint_log_likelihood({str(k): v for k, v in draws.data_vars.items()})
+    return found | {"log likelihood": xr.DataArray(density, dims="sample").squeeze()}
 
 
 def quantity_names(law: Law, noise: Noise | None = None) -> list[str]:

@@ -18,6 +18,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Correlated, StudentT
+from bayes_bnsl.process import given_others
 from bayes_bnsl.result import Fit
 
 __all__ = ["Checks", "check"]
@@ -136,7 +137,7 @@ def loo_pit(fit: Fit) -> xr.DataArray:
     _, points = problem.points(theta)
     below = np.empty_like(points.residual)
     for members in problem.runs().values():
-        location, scale = fit.noise.given_others(of_noise, points.of(members))
+        location, scale = fit.noise.expected(given_others, of_noise, points.of(members))
         standard = (points.residual[:, members] - location) / scale
         if isinstance(fit.noise, StudentT):
             below[:, members] = student_t.cdf(standard, of_noise["nu"][:, None])

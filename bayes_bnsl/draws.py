@@ -15,6 +15,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Noise, Points, log_density
 from bayes_bnsl.priors import Prior, Scale
+from bayes_bnsl.process import given_earlier, given_others
 from bayes_bnsl.status import Status, diagnose
 
 __all__ = ["Problem", "flattened"]
@@ -115,24 +116,25 @@ class Problem:
             (Buerkner, Gabry and Vehtari, Computational Statistics 36, 2021), and their sum is
             not the joint log density.
         """
-        density = self._densities(self.noise.given_others, flattened(posterior))
+        density = self._densities(given_others, flattened(posterior))
         shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(self.curve))
         labels = {name: posterior[name] for name in ("chain", "draw")}
         return xr.DataArray(density.reshape(shape), labels, dims=("chain", "draw", "obs_id"))
 
     def joint_log_likelihood(self, theta: Mapping[str, xr.DataArray]) -> NDArray[np.float64]:
         """Return the log density of all y together, shape (sample,), for flattened draws."""
-        return self._densities(self.noise.given_earlier, theta).sum(axis=1)
+        return self._densities(given_earlier, theta).sum(axis=1)
 
     def _densities(
-        self, expected: Callable[..., Any], theta: Mapping[str, xr.DataArray]
+        self, given: Callable[..., Any], theta: Mapping[str, xr.DataArray]
     ) -> NDArray[np.float64]:
         """Return the log density of each y given what is expected of it, (sample, n_points)."""
         log_mu, points = self.points(theta)
         location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
         of_noise = {name: theta[name].values for name in self.noise.parameters}
         for members in self.runs().values():
-            location[:, members], scale[:, members] = expected(of_noise, points.of(members))
+            some = points.of(members)
+            location[:, members], scale[:, members] = self.noise.expected(given, of_noise, some)
         nu = of_noise["nu"][:, None] if "nu" in of_noise else None
         return np.asarray(log_density(self.curve.y, log_mu + location, scale, nu))
 

@@ -9,7 +9,7 @@ their neighbours, and the last ones of what comes next.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from bayes_bnsl.process import continued, given_earlier, given_others
+from bayes_bnsl.process import continued
 
 __all__ = ["Correlated", "LogNormal", "Noise", "Points", "StudentT", "choices", "log_density"]
 
@@ -100,11 +100,17 @@ class Noise(ABC):
             sigma = theta["sigma"]
         return sigma if log_se is None else xp.sqrt(sigma**2 + log_se**2)
 
-    def given_others(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
-        """Return where the residual of each point is expected, given all other points of its run.
+    def expected(
+        self, given: Callable[..., Any], theta: Mapping[str, Array], points: Points
+    ) -> tuple[Array, Array]:
+        """Return where the residual of each point is expected, given other points of its run.
 
         Parameters
         ----------
+        given : callable
+            Which others: :func:`~bayes_bnsl.process.given_others` for all of them, or
+            :func:`~bayes_bnsl.process.given_earlier` for those before it, whose densities multiply
+            to that of all points together.
         theta : mapping
             Draws of the parameters, shape (n_draws,).
         points : Points
@@ -114,26 +120,6 @@ class Noise(ABC):
         -------
         location, scale : ndarray, shape (n_draws, n_points)
             Of the residual, which is the point's own scatter about what the others say.
-        """
-        return np.zeros_like(points.residual), points.scale
-
-    def given_earlier(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
-        """Return where the residual of each point is expected, given the points before it.
-
-        The densities of the points, each given those before it, multiply to that of all of them
-        together.
-
-        Parameters
-        ----------
-        theta : mapping
-            Draws of the parameters, shape (n_draws,).
-        points : Points
-            The points of a run.
-
-        Returns
-        -------
-        location, scale : ndarray, shape (n_draws, n_points)
-            Of the residual.
         """
         return np.zeros_like(points.residual), points.scale
 
@@ -261,21 +247,12 @@ class Correlated(Noise):
         """Names of the parameters."""
         return (*self.scales, "tau", "ell")
 
-    def given_others(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
-        """Return where the residual of each point is expected, given the others of its run."""
-        return self._expected(given_others, theta, points)
-
-    def given_earlier(self, theta: Mapping[str, Array], points: Points) -> tuple[Array, Array]:
-        """Return where the residual of each point is expected, given those before it."""
-        return self._expected(given_earlier, theta, points)
-
-    def _expected(
-        self, of_process: Any, theta: Mapping[str, Array], points: Points
+    def expected(
+        self, given: Callable[..., Any], theta: Mapping[str, Array], points: Points
     ) -> tuple[Array, Array]:
+        """Return where the residual of each point is expected, given other points of its run."""
         variance = points.scale.T**2
-        mean, spread = of_process(
-            points.residual.T, variance, theta["tau"], theta["ell"], points.log_x
-        )
+        mean, spread = given(points.residual.T, variance, theta["tau"], theta["ell"], points.log_x)
         return mean.T, np.sqrt(spread + variance).T
 
     def ahead(

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.stats import kstest, lognorm, norm, t
 
 from bayes_bnsl.noise import Correlated, LogNormal, Noise, Points, StudentT, log_density
+from bayes_bnsl.process import given_others
 
 
 class TestScale:
@@ -157,13 +158,13 @@ class TestGivenOthers:
 
     @pytest.mark.parametrize("noise", [LogNormal(), StudentT(changing=True)], ids=str)
     def test_independent_residuals_say_nothing_of_each_other(self, noise):
-        location, scale = noise.given_others({}, self.points)
+        location, scale = noise.expected(given_others, {}, self.points)
         assert np.all(location == 0)
         np.testing.assert_array_equal(scale, self.points.scale)
 
     def test_correlated_residuals_do(self):
         theta = {"tau": np.array([0.3, 0.5]), "ell": np.array([1.0, 0.2])}
-        location, scale = Correlated().given_others(theta, self.points)
+        location, scale = Correlated().expected(given_others, theta, self.points)
         for i, (tau, ell) in enumerate(zip(*theta.values(), strict=True)):
             distance = np.abs(np.subtract.outer(self.points.log_x, self.points.log_x))
             whole = tau**2 * np.exp(-distance / ell) + np.diag(self.points.scale[i] ** 2)
