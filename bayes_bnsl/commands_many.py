@@ -43,7 +43,7 @@ def batch(
     law: options.Laws = None,
     noise: options.Noise = None,
     times: options.Times = None,
-    unseen_breaks: options.UnseenBreaks = "0",
+    unseen_breaks: options.UnseenBreaks = "learned",
     prob: options.Prob = 0.9,
     workers: options.Workers = 1,
     sampling: Sampling,

@@ -8,9 +8,11 @@ on the curve is its :class:`Scale`. The coordinates are
 - ``z_first, z_last``: the curve at both ends of the data, in units of the range of log y.
   They are what the data determine best; level and slope of the law follow from them.
 - ``z_<limit>``: the limit as a fraction of the lower end.
-- for each break: its place between the ends, its sharpness in units of the log range, and the
-  change it makes to the slope *that one sees* on log-log axes. Close to the limit a visible
-  change needs a large ``c``; a prior on ``c`` itself ties it to the limit by a curved ridge.
+- for each break: its distance from the one before, which may reach beyond the data; its sharpness
+  in units of the log range; and the change it makes to the slope *that one sees* on log-log axes.
+  Close to the limit a visible change needs a large ``c``; a prior on ``c`` itself ties it to the
+  limit by a curved ridge. Of a break that the data do not see to its end, the part to come
+  multiplies the exponent.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from scipy.special import digamma, polygamma
 
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M3, M4
-from bayes_bnsl.logs import each_break, log_of, sigmoid
+from bayes_bnsl.logs import each_break, log_excess, log_of, sigmoid, softplus
 from bayes_bnsl.noise import Correlated, Noise, StudentT
 from bayes_bnsl.priors import Scale
 
@@ -31,6 +33,9 @@ __all__ = ["noise_parameters", "parameters", "sharpness"]
 
 NOISE_SHARE = 0.02
 """Prior median of the size of residuals as a share of the range of log y."""
+
+AT_THE_END = 0.05
+"""How wide, in units of the log range, the passage is from breaks in the data to those beyond."""
 
 
 def parameters(
@@ -137,19 +142,50 @@ def _add_breaks(
     log_range = scale.log_x_last - scale.log_x_first
     if "d" not in theta:
         z = each_break(coordinate("d", per_break=True), n)
-        theta["log_d"] = [scale.log_x_first + log_range * p for p in _places(n, z, xp)]
+        theta["log_d"] = [scale.log_x_first + log_range * place for place in _places(n, z, xp)]
     if "f" not in theta:
         z = each_break(coordinate("f", per_break=True), n)
         theta["f"] = [sharpness(scale, z[i], xp) for i in range(n)]
     if "c" not in theta:
         z = each_break(coordinate("c", per_break=True), n)
-        log_d = each_break(log_of(theta, "d", xp), n)
-        theta["c"] = []
-        for i in range(n):
-            place = (log_d[i] - scale.log_x_first) / log_range
-            chord = ends[0] + (ends[1] - ends[0]) * xp.clip(place, 0.0, 1.0)
-            visible = xp.maximum(1 - theta["a"] * xp.exp(-chord), 1e-3)
-            theta["c"].append(scale.spread / log_range * xp.sinh(z[i]) / visible)
+        theta["c"] = _changes(n, scale, theta, ends, z, xp)
+
+
+def _changes(
+    n: int, scale: Scale, theta: Mapping[str, Any], ends: tuple[Any, Any], z: Any, xp: Any
+) -> list[Any]:
+    """Return ``c`` of each break.
+
+    What a break changes within the data is in proportion to the mean slope that one sees, and of
+    either sign. What it changes beyond them multiplies the exponent: a curve that falls falls on.
+    """
+    log_range = scale.log_x_last - scale.log_x_first
+    log_d, f = (each_break(log_of(theta, "d", xp), n), each_break(theta["f"], n))
+    # what the exponent would be behind the breaks so far, if the curve had no others
+    if "c0" in theta:
+        exponent = theta["c0"]
+    else:
+        first, last = (log_excess(end, theta["a"], xp) for end in ends)
+        exponent = (first - last) / log_range
+    changes = []
+    for i in range(n):
+        place = (log_d[i] - scale.log_x_first) / log_range
+        chord = ends[0] + (ends[1] - ends[0]) * xp.clip(place, 0.0, 1.0)
+        visible = xp.maximum(1 - theta["a"] * xp.exp(-chord), 1e-3)
+        seen = scale.spread / log_range * xp.sinh(z[i]) / visible
+        to_come = exponent * xp.expm1(z[i])
+        beyond = sigmoid((place - 1) / AT_THE_END, xp)
+        changes.append((1 - beyond) * seen + beyond * to_come)
+        if "c0" in theta:
+            exponent = exponent + changes[i]
+            continue
+        # both ends stay where they are, so a change within the data tilts what comes before it
+        first, last = (
+            f[i] * softplus((x - log_d[i]) / f[i], xp)
+            for x in (scale.log_x_first, scale.log_x_last)
+        )
+        exponent = exponent + changes[i] * (1 - (last - first) / log_range)
+    return changes
 
 
 def sharpness(scale: Scale, z: Any, xp: Any = np) -> Any:
@@ -159,19 +195,17 @@ def sharpness(scale: Scale, z: Any, xp: Any = np) -> Any:
 
 
 def _places(n: int, z: Any, xp: Any) -> list[Any]:
-    """Return n ordered places in (0, 1), close to the cumulative sums of a Dirichlet(2).
+    """Return n ordered places, 0 at the first x and 1 at the last: sums of independent spacings.
 
-    Each stick is logit-normal with the mean and variance of the Beta it stands for, which
-    gives it a coordinate with normal tails.
+    A spacing is lognormal with the mean and variance of the log of a Gamma(2) whose mean is
+    1 / (n + 1). Divided by their sum, n + 1 such spacings are a Dirichlet(2); but where the data
+    end says nothing of where breaks are, so the last one may lie beyond.
     """
-    places, start, rest = [], 0.0, 1.0
+    sd = np.sqrt(polygamma(1, 2))
+    places, place = [], 0.0
     for i in range(n):
-        others = 2 * (n - i)
-        mean = digamma(2) - digamma(others)
-        sd = np.sqrt(polygamma(1, 2) + polygamma(1, others))
-        start = start + rest * sigmoid(mean + sd * z[i], xp)
-        rest = 1 - start
-        places.append(start)
+        place = place + xp.exp(digamma(2) + sd * z[i]) / (2 * (n + 1))
+        places.append(place)
     return places
 
 

@@ -38,7 +38,7 @@ def forecast(
     *,
     run: str | int | None = None,
     y_se: ArrayLike | None = None,
-    unseen_breaks: float | str = 0.0,
+    unseen_breaks: float | str = unseen.LEARNED,
     falling: bool = True,
     seed: int | None = None,
 ) -> xr.Dataset:
@@ -57,15 +57,16 @@ def forecast(
     y_se : array_like, shape () or (n,), optional
         Known standard error of the new observations, in the units of y, added to the noise in
         quadrature.
-    unseen_breaks : float or "learned", default 0
+    unseen_breaks : float or "learned", default "learned"
         How many breaks to expect per decade beyond the data. Each draw of the curve gets breaks of
-        its own there: a Poisson process in log x. "learned" takes the rate from the breaks within
-        the data: n of them over R decades leave ``Gamma(n + 1/2, R)``. With 0 the last slope goes
-        on for ever.
+        its own there: a Poisson process in log x. "learned" takes the rate from the breaks that the
+        draw has within the data: n of them over R decades leave ``Gamma(n + 1/2, R)``. With 0
+        nothing but the law is assumed to come: the last slope goes on for ever.
     falling : bool, default True
-        Whether the curve falls after each unseen break, as losses and errors do: a break then
-        multiplies the exponent by a lognormal factor, as often above one as below. Otherwise the
-        slope changes as it does at breaks within the data, by the default prior.
+        Whether the curve goes on in its direction after each unseen break: falls, as losses and
+        errors do, if it falls over the data as a whole. A break then multiplies the exponent by a
+        lognormal factor, as often above one as below. Otherwise the slope changes as it does at
+        breaks within the data, by the default prior, and the curve may turn.
     seed : int, optional
         Makes the draws of ``y``, and of unseen breaks, repeatable.
 
@@ -115,7 +116,7 @@ def forecast(
     if _checked_rate(unseen_breaks) != 0:
         n_draws = log_mu.sizes["sample"]
         own = generator.spawn(1)[0]
-        rate = unseen.rates(unseen_breaks, fit.law, fit.scale, n_draws, own)
+        rate = unseen.rates(unseen_breaks, theta, fit.scale, n_draws, own)
         last = float(curve.log_x[-1])
         log_mu = unseen.bent(fit.law, theta, log_x, last, fit.scale, rate, own, falling=falling)
     log_se = None

@@ -14,6 +14,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 from numpy.typing import NDArray
+from pymc.pytensorf import compile, join_nonshared_inputs
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
@@ -95,7 +96,7 @@ class Compiled:
 
     def log_densities(self, data: Mapping[str, Any], cores: int) -> Callable[[Vector], Vector]:
         """Return the log density of many positions at once, on so many cores."""
-        _function, shared = self._compiled("logp_func", data)
+        shared = self._shared(self._density_alone, data)
         pool = ThreadPoolExecutor(cores)
 
         def of_many(positions: Vector) -> Vector:
@@ -111,18 +112,33 @@ class Compiled:
 
     def _compiled(self, function: str, data: Mapping[str, Any]) -> tuple[Any, list[Any]]:
         """Return one of nutpie's functions as Numba compiled it, and the data it is called with."""
-        sampler = self.with_data(data)
-        compiled = getattr(sampler, function)
-        shared = [
-            sampler.shared_data[sampler.shared_var_keys[variable]]
+        compiled = getattr(self.sampler, function)
+        return compiled.vm.jit_fn, self._shared(compiled, data)
+
+    def _shared(self, compiled: Any, data: Mapping[str, Any]) -> list[Any]:
+        """Return the data that a compiled function is called with, in its order."""
+        shared = self.with_data(data).shared_data
+        keys = {variable.name: key for variable, key in self.sampler.shared_var_keys.items()}
+        return [
+            # what is no data of the curve is the length of a dimension, as the law has it
+            shared[keys[variable.name]] if variable.name in keys else variable.get_value()
             for variable in compiled.get_shared()
         ]
-        return compiled.vm.jit_fn, shared
+
+    @cached_property
+    def _density_alone(self) -> Any:
+        """The log density without its gradient, which costs as much again."""
+        model = self.model
+        (log_density,), position = join_nonshared_inputs(
+            model.initial_point(0), [model.logp()], model.value_vars
+        )
+        with model:  # whose settings say which checks are left out
+            return compile(inputs=[position], outputs=log_density, mode="NUMBA")
 
     @cached_property
     def _each(self) -> Any:
         """A loop over positions outside Python, which two threads run side by side."""
-        log_density = self.sampler.logp_func.vm.jit_fn
+        log_density = self._density_alone.vm.jit_fn
 
         @numba.njit(nogil=True)
         def each(positions: Any, *shared: Any) -> Any:

@@ -41,7 +41,7 @@ UnseenBreaks = Annotated[
     str,
     typer.Option(
         help="Breaks to expect beyond the data, per decade; or learned: as many as within them. "
-        "The curve falls after each.",
+        "The curve goes on falling, or rising, after each. 0: nothing but the law.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

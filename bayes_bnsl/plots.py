@@ -102,7 +102,7 @@ def plot_forecast(
     beyond = np.log10(to / last)
     ax.set_title(
         f"{ahead.attrs['law']} on {curve.name}: {beyond:.1f} decades beyond the data"
-        f"\n{assumption(settings.get('unseen_breaks', 0))}"
+        f"\n{assumption(ahead.attrs['unseen_breaks'])}"
         if beyond > 0
         else f"{ahead.attrs['law']} on {curve.name}",
         fontsize="medium",

@@ -28,6 +28,7 @@ from bayes_bnsl.priors import Prior
 from bayes_bnsl.result import Fit
 from bayes_bnsl.scores import score
 from bayes_bnsl.sensitivity import sensitivity
+from bayes_bnsl.unseen import LEARNED
 
 __all__ = ["report"]
 
@@ -46,7 +47,7 @@ def report(
     x: ArrayLike | None = None,
     held_out: Curve | None = None,
     prob: float = 0.9,
-    unseen_breaks: float | str = 0.0,
+    unseen_breaks: float | str = LEARNED,
     seed: int = 0,
     pictures: Mapping[str, str] | None = None,
 ) -> str:
@@ -62,9 +63,9 @@ def report(
         Points that were not fitted, to score the forecast with.
     prob : float, default 0.9
         Probability of the intervals.
-    unseen_breaks : float or "learned", default 0
+    unseen_breaks : float or "learned", default "learned"
         Breaks that the forecasts allow for beyond the data, as for `forecast`.
-    seed : int, default 0
+    seed : int, default "learned"
         Seed of forecasts and checks.
     pictures : mapping of str to str, optional
         Files of pictures by caption, to be shown in the report.

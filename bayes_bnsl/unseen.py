@@ -23,10 +23,13 @@ __all__ = ["LEARNED", "bent", "rates"]
 LEARNED = "learned"
 """Word for a rate that comes from the number of breaks in the data."""
 
+FAR = 30.0
+"""How far in log x beyond the data a law has reached its last slope."""
+
 
 def rates(
     unseen_breaks: float | str,
-    law: Law,
+    theta: Any,
     scale: Scale,
     n_draws: int,
     generator: np.random.Generator,
@@ -36,11 +39,11 @@ def rates(
     Parameters
     ----------
     unseen_breaks : float or "learned"
-        Breaks to expect per decade; or to be learned from those that the law has within the data:
+        Breaks to expect per decade; or to be learned from those that a draw has within the data:
         n breaks over a range R of log x leave ``Gamma(n + 1/2, R)`` of the rate, with the prior
         of Jeffreys.
-    law : Law
-        The law.
+    theta : mapping of str to DataArray
+        Draws of the parameters of the law, over ``sample``.
     scale : Scale
         Where the data lie.
     n_draws : int
@@ -55,7 +58,10 @@ def rates(
     """
     if unseen_breaks == LEARNED:
         log_range = scale.log_x_last - scale.log_x_first
-        return generator.gamma(law.n_breaks + 0.5, 1 / log_range, n_draws)
+        within = np.zeros(n_draws)
+        if "brk" in getattr(theta.get("d"), "dims", ()):
+            within = (log(theta["d"]) < scale.log_x_last).sum("brk").values
+        return generator.gamma(within + 0.5, 1 / log_range)
     return np.full(n_draws, float(unseen_breaks) / np.log(10))
 
 
@@ -90,7 +96,8 @@ def bent(
         Where the randomness comes from. Breaks nearer than an x do not depend on whether the
         forecast goes farther.
     falling : bool, default True
-        Whether the curve falls after every new break.
+        Whether the curve goes on in its direction after every new break: falls, if it falls over
+        the data as a whole.
 
     Returns
     -------
@@ -102,9 +109,10 @@ def bent(
     With P the power part of the law and u = log x, a break at d > start multiplies P by
     ``exp(-c f [softplus((u - d) / f) - softplus((start - d) / f)])`` for u > start. With z standard
     normal, a curve that falls as ``P ~ x**-e`` falls as ``x**-(e exp(z))`` after the break, and one
-    that rises as ``x**e`` turns to that: a break makes the exponent larger as often as smaller, so
-    that the band widens and its middle stays. Without `falling`, ``c = unit sinh(z) / visible``,
-    as for breaks within the data, with ``visible = P / (limit + P)`` at the break. All unseen
+    that falls as a whole but rises as ``x**e`` at its end turns to that: a break makes the exponent
+    larger as often as smaller, so that the band widens and its middle stays. For a curve that rises
+    over the data as a whole, read rises for falls. Without `falling`, as for breaks within the
+    data, ``c = unit sinh(z) / visible`` with ``visible = P / (limit + P)`` at the break. All unseen
     breaks of a draw are equally sharp.
     """
     n_draws, log_range = len(rate), scale.log_x_last - scale.log_x_first
@@ -112,7 +120,8 @@ def bent(
     limit = law.limit(theta)
     log_limit = None if is_zero(limit) else log(limit)
     f = xr.DataArray(sharpness(scale, generator.standard_normal(n_draws)), dims="sample")
-    at_end = law.power(xr.DataArray(np.full(n_draws, end), dims="sample"), theta).first
+    way = 1 if scale.log_y_last <= scale.log_y_first else -1  # falling or rising
+    at_last = law.power(xr.DataArray(np.full(n_draws, start + FAR), dims="sample"), theta).first
     breaks: list[tuple[Any, Any]] = []
 
     def bends(u: xr.DataArray) -> Any:
@@ -128,15 +137,15 @@ def bent(
         with np.errstate(divide="ignore"):  # a rate of zero: never
             place = place + generator.exponential(size=n_draws) / rate
         z = generator.standard_normal(n_draws)
-        reached = place - 8 * f.values < end
+        reached = place - 20 * f.values < end
         if not reached.any():
             break
         d = xr.DataArray(np.where(reached, place, end), dims="sample")
         power = law.power(d, theta)
         if falling:
             # the slope of the law itself may still be on its way
-            exponent = exponent_gained - np.maximum(power.first, at_end)
-            c = abs(exponent) * np.exp(z) - exponent
+            exponent = exponent_gained - way * np.maximum(way * power.first, way * at_last)
+            c = way * abs(exponent) * np.exp(z) - exponent
         else:
             visible: Any = 1.0
             if log_limit is not None:

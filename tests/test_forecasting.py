@@ -42,7 +42,7 @@ class TestForecast:
     @each_fit
     def test_curve_is_the_law_of_each_draw(self, fit):
         x = np.array([2.0, 0.3]) * fit.curve.x[-1]
-        ahead = bb.forecast(fit, x, seed=1)
+        ahead = bb.forecast(fit, x, unseen_breaks=0, seed=1)
         n_draws = fit.posterior.sizes["draw"]
         for sample in (0, n_draws + 3, 4 * n_draws - 1):
             theta = fit.posterior.isel(chain=sample // n_draws, draw=sample % n_draws)
@@ -73,19 +73,26 @@ class TestForecast:
         one, again, other = (bb.forecast(limit_fit, [1e5], seed=seed) for seed in (1, 1, 2))
         xr.testing.assert_identical(one, again)
         assert not np.any(one["y"] == other["y"])
+        one, other = (bb.forecast(limit_fit, [1e5], unseen_breaks=0, seed=seed) for seed in (1, 2))
         xr.testing.assert_identical(one["curve"], other["curve"])
 
     def test_x_may_come_in_any_order(self, limit_fit):
-        shuffled = bb.forecast(limit_fit, [1e6, 1e2, 1e4])
-        in_order = bb.forecast(limit_fit, [1e2, 1e4, 1e6])
+        shuffled = bb.forecast(limit_fit, [1e6, 1e2, 1e4], seed=1)
+        in_order = bb.forecast(limit_fit, [1e2, 1e4, 1e6], seed=1)
         assert shuffled["x"].values.tolist() == [1e6, 1e2, 1e4]
         xr.testing.assert_equal(shuffled["curve"].sortby("x"), in_order["curve"])
 
+    @each_fit
+    def test_what_comes_at_one_x_does_not_depend_on_the_others(self, fit):
+        x = np.array([1.5, 10.0, 1000.0]) * fit.curve.x[-1]
+        alone, together = (bb.forecast(fit, at, seed=1)["curve"] for at in (x[:1], x))
+        np.testing.assert_allclose(alone.isel(x=0), together.isel(x=0), rtol=1e-3)
+
     @pytest.mark.parametrize("kind", [float, int, np.float64, np.array, xr.DataArray])
     def test_a_single_x_is_a_list_of_one(self, limit_fit, kind):
-        ahead = bb.forecast(limit_fit, kind(1e5))
+        ahead = bb.forecast(limit_fit, kind(1e5), seed=1)
         assert ahead.sizes["x"] == 1
-        xr.testing.assert_identical(ahead["curve"], bb.forecast(limit_fit, [1e5])["curve"])
+        xr.testing.assert_identical(ahead, bb.forecast(limit_fit, [1e5], seed=1))
 
     @each_fit
     @pytest.mark.parametrize("factor", [1e3, 1e12])
@@ -172,8 +179,9 @@ class TestAccuracy:
 
     def test_stays_below_the_ceiling(self, accuracy_fit):
         far = bb.forecast(accuracy_fit, [1e6, 1e9], seed=1)
-        assert np.all(far["curve"] < 100)
-        assert np.all(far["y"] < 100)
+        for what in ("curve", "y"):  # breaks may take it there to the last digit
+            assert np.all(far[what] <= 100)
+            assert np.mean(far[what] < 100) > 0.9
 
 
 class TestLogScore:
@@ -207,7 +215,7 @@ class TestLogScore:
         assert np.all(np.isfinite(bb.log_score(ahead, [1e6, 1e-6, 1e3])))
 
     def test_where_the_curve_is_its_ceiling_to_the_last_digit_it_is_a_number(self, accuracy_fit):
-        ahead = bb.forecast(accuracy_fit, [1e60], seed=1)
+        ahead = bb.forecast(accuracy_fit, [1e60], unseen_breaks=0, seed=1)
         assert np.all(ahead["curve"] == 100)
         assert np.isfinite(bb.log_score(ahead, 99.9))
 
@@ -277,7 +285,7 @@ class TestRunsGoOn:
         ],
     )
     def test_as_a_dense_matrix_says(self, fit, run, members):
-        ahead = bb.forecast(fit, self.x, run=run, seed=2)
+        ahead = bb.forecast(fit, self.x, run=run, unseen_breaks=0, seed=2)
         n = ahead.sizes["sample"]
         white = np.empty((0, 4))
         for sample in np.linspace(0, n - 1, 400).astype(int):
@@ -295,7 +303,7 @@ class TestRunsGoOn:
 
     def test_the_curve_is_the_law_alone(self, correlated_fit, runs_fit):
         for fit in (correlated_fit, runs_fit):
-            ahead = bb.forecast(fit, self.x, seed=1)
+            ahead = bb.forecast(fit, self.x, unseen_breaks=0, seed=1)
             draw = fit.posterior.isel(chain=0, draw=0)
             law = fit.law(self.x, {name: value.item() for name, value in draw.items()})
             np.testing.assert_allclose(ahead["curve"].isel(sample=0), law, rtol=1e-12)

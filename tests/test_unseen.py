@@ -60,8 +60,8 @@ def test_as_many_as_the_rate_says(points, rate):
 def test_what_a_break_changes(points, falling):
     """Log of the factor of the exponent is standard normal; or asinh of the change in slope."""
     theta = draws(**LINE)
-    far = [20.0, 20.01]
-    _, changed = bent(points, bb.BNSL(0), theta, far, rate=0.002, falling=falling)
+    far = [400.0, 400.01]  # so far that few breaks are only half done there
+    _, changed = bent(points, bb.BNSL(0), theta, far, rate=0.0001, falling=falling)
     scale = Scale.of(points)
     exponent = -(np.diff(changed, axis=1) / (0.01 * DECADE)).ravel()
     exponent = exponent[abs(exponent - LINE["c0"]) > 1e-9]
@@ -95,6 +95,13 @@ def test_a_curve_that_rises_turns_at_the_next_break(points):
     assert (np.diff(changed, axis=1) < 0).mean() > 0.999
 
 
+def test_a_curve_that_rises_as_a_whole_goes_on_rising(points):
+    rising = bb.Curve(points.x, 1 / points.y)
+    theta = draws(a=0.0, log_b=-2.0, c0=-0.2)
+    _, changed = bent(rising, bb.BNSL(0), theta, np.linspace(0, 6, 40), rate=2.0)
+    assert np.all(np.diff(changed, axis=1) > -1e-9)
+
+
 def test_the_first_breaks_do_not_know_how_far_one_looks(points):
     theta = draws(**LINE)
     _, near = bent(points, bb.BNSL(0), theta, [1.0], rate=0.7)
@@ -105,8 +112,11 @@ def test_the_first_breaks_do_not_know_how_far_one_looks(points):
 def test_the_rate_is_learned_from_the_breaks_in_the_data(points):
     scale = Scale.of(points)
     log_range = points.log_x[-1] - points.log_x[0]
-    for n in (0, 2):
-        learned = unseen.rates("learned", bb.BNSL(n), scale, 20_000, np.random.default_rng(1))
+    last = points.x[-1]
+    places = {"none": [], "two": [last / 9, last / 3], "one of two": [last / 9, last * 3]}
+    for d, n in zip(places.values(), (0, 2, 1), strict=True):
+        theta = {"d": xr.DataArray(np.tile(d, (20_000, 1)), dims=("sample", "brk"))}
+        learned = unseen.rates("learned", theta, scale, 20_000, np.random.default_rng(1))
         assert learned.mean() * log_range == pytest.approx(n + 0.5, rel=0.05)
         assert learned.var() * log_range**2 == pytest.approx(n + 0.5, rel=0.1)
 
@@ -127,8 +137,15 @@ class TestForecast:
 
     def test_none_is_the_law_alone(self, limit_fit):
         x = limit_fit.curve.x[-1] * np.array([1.0, 10.0])
-        same = bb.forecast(limit_fit, x, unseen_breaks=0, seed=4)
-        xr.testing.assert_identical(same, bb.forecast(limit_fit, x, seed=4))
+        alone = bb.forecast(limit_fit, x, unseen_breaks=0, seed=4)["curve"]
+        theta = limit_fit.posterior.stack(sample=("chain", "draw"), create_index=False)
+        law = np.exp(limit_fit.law.log_mu(xr.DataArray(np.log(x), dims="x"), theta))
+        np.testing.assert_allclose(alone, law.transpose("sample", "x"), rtol=1e-12)
+
+    def test_they_are_learned_if_nothing_is_said(self, limit_fit):
+        x = limit_fit.curve.x[-1] * np.array([1.0, 10.0])
+        learned = bb.forecast(limit_fit, x, unseen_breaks="learned", seed=4)
+        xr.testing.assert_identical(learned, bb.forecast(limit_fit, x, seed=4))
 
     def test_of_a_law_without_a_limit(self, line_fit):
         x = line_fit.curve.x[-1] * np.array([10.0, 100.0])
