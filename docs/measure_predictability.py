@@ -2,7 +2,7 @@
 
 The curve is that of four-digit addition with the parameters printed by Caballero et al. (ICLR
 2023, section 6): a break at x = 613, points every 5 from x = 160, scatter of one part in ten
-thousand. Fitted up to several x, with the default priors, which place the break inside the data,
+thousand. Fitted up to several x, with the default priors, which prefer a break inside the data,
 and with priors that let it lie anywhere up to x = 2000 and be strong. Prints the table of
 forecasts.md and draws docs/pictures/predictability.png; takes some minutes. With ``--scatter`` or
 ``--cuts`` it prints the table alone.
