@@ -14,6 +14,7 @@ from .checks import check as check
 from .comparison import Comparison as Comparison
 from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
+from .datasets import fetch_benchmark as fetch_benchmark
 from .datasets import load_curve as load_curve
 from .datasets import read_benchmark as read_benchmark
 from .datasets import simulate as simulate
