@@ -4,6 +4,7 @@ from .album import write_report as write_report
 from .answers import Reach as Reach
 from .batch import Batch as Batch
 from .batch import fit_many as fit_many
+from .benchmarks import published_scores as published_scores
 from .benchmarks import score_benchmark as score_benchmark
 from .benchmarks import summarize_scores as summarize_scores
 from .calibration import calibrate as calibrate
