@@ -16,7 +16,7 @@ from bayes_bnsl.plots_selection import plot_compare
 from bayes_bnsl.report import report
 from bayes_bnsl.result import Fit
 
-__all__ = ["save_picture", "write_report"]
+__all__ = ["PAGES", "save_picture", "write_report"]
 
 PAGES = (".html", ".md")
 """Endings of names that are files; any other is a folder."""

@@ -11,7 +11,6 @@ import bayes_bnsl as bb
 from bayes_bnsl import options
 from bayes_bnsl.options import Columns, Sampling, with_options
 from bayes_bnsl.terminal import (
-    PAGES,
     PICTURES,
     checked_end,
     checked_folder,
@@ -244,6 +243,8 @@ def report(
 
     DATA is a CSV file to fit, or a saved fit (.nc), which keeps its own law, noise and columns.
     """
+    from bayes_bnsl.album import PAGES
+
     checked_output(out, PAGES) if out.suffix.lower() in PAGES else checked_folder(out)
     checked_prob(prob)
     places, rate = places_of(at, "--at") or None, rate_of(unseen_breaks)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bayes_bnsl.law import Law
 
 __all__ = [
-    "PAGES",
     "PICTURES",
     "Commands",
     "checked_end",
@@ -54,8 +53,8 @@ DOUBTFUL, BAD_INPUT, DEFECT, INTERRUPTED, UNHEARD = 1, 2, 3, 130, 141
 The last two are what the shell says of programs that a signal ended.
 """
 
-PAGES, PICTURES = (".html", ".md"), (".pdf", ".png", ".svg")
-"""Endings of reports and of pictures."""
+PICTURES = (".pdf", ".png", ".svg")
+"""Endings of pictures."""
 
 
 class Commands(TyperGroup):
