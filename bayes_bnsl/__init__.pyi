@@ -4,6 +4,7 @@ from .album import write_report as write_report
 from .answers import Reach as Reach
 from .batch import Batch as Batch
 from .batch import fit_many as fit_many
+from .benchmarks import published_scores as published_scores
 from .benchmarks import score_benchmark as score_benchmark
 from .benchmarks import summarize_scores as summarize_scores
 from .calibration import calibrate as calibrate
@@ -14,6 +15,7 @@ from .checks import check as check
 from .comparison import Comparison as Comparison
 from .curve import Curve as Curve
 from .datasets import BenchmarkCurve as BenchmarkCurve
+from .datasets import fetch_benchmark as fetch_benchmark
 from .datasets import load_curve as load_curve
 from .datasets import read_benchmark as read_benchmark
 from .datasets import simulate as simulate

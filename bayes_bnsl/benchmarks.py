@@ -16,8 +16,28 @@ from bayes_bnsl.jobs import seed_of
 from bayes_bnsl.law import Law
 from bayes_bnsl.naive import naive_forecasts
 from bayes_bnsl.scores import score
+from bayes_bnsl.unseen import LEARNED
 
-__all__ = ["score_benchmark", "summarize_scores"]
+__all__ = ["published_scores", "score_benchmark", "summarize_scores"]
+
+COLLECTIONS = {"language": {"BB", "LM", "NMT"}, "vision": {"IC"}}
+"""Domains of the curves that scores were published of."""
+
+CABALLERO, LEE = "Caballero et al., ICLR 2023, table 4", "Lee et al., ICML 2025"
+PUBLISHED = (
+    ("language", 20, "M1", 0.0663, None, None, CABALLERO),
+    ("language", 20, "M2", 0.0162, None, None, CABALLERO),
+    ("language", 20, "M3", 0.0167, None, None, CABALLERO),
+    ("language", 20, "M4", 0.0116, None, None, CABALLERO),
+    ("language", 20, "BNSL, point fit", 0.0061, None, None, CABALLERO),
+    ("vision", 72, "BNSL, point fit", 0.0406, None, None, LEE),
+    ("vision", 72, "M4, point fit", 0.0415, None, None, LEE),
+    ("vision", 72, "M4, emcee", 0.0422, 3.024, 0.0381, LEE),
+    ("vision", 72, "BNSL, emcee", 0.0645, 2.921, 0.0773, LEE),
+    ("vision", 72, "LC-PFN", 0.0428, 2.429, 0.1809, LEE),
+    ("vision", 72, "NSL-PFN", 0.0280, 3.330, 0.0512, LEE),
+)
+"""Collection, curves, forecaster, means over curves of RMSLE, log score and MSCE, where from."""
 
 
 def score_benchmark(
@@ -26,6 +46,7 @@ def score_benchmark(
     *,
     out: str | os.PathLike[str] | None = None,
     prob: float = 0.9,
+    unseen_breaks: float | str = LEARNED,
     seed: int | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
@@ -41,6 +62,9 @@ def score_benchmark(
         Folder for the fits, as for `fit_many`: with it the run resumes.
     prob : float, default 0.9
         Probability of the intervals that are scored.
+    unseen_breaks : float or "learned", default "learned"
+        Breaks that the forecasts allow for beyond the data, as for `forecast`. Fits do not depend
+        on it.
     seed : int, optional
         Makes the result repeatable.
     **settings
@@ -50,8 +74,8 @@ def score_benchmark(
     -------
     pandas.DataFrame
         One row for each curve and law, and one for each naive forecast of a curve: ``source``,
-        ``curve``, ``law``, ``status``, ``ok``, ``seconds``, ``n_seen``, ``n_later``, ``error``,
-        and the scores of `score`. A naive forecast has the status ``naive``.
+        ``domain``, ``curve``, ``law``, ``status``, ``ok``, ``seconds``, ``n_seen``, ``n_later``,
+        ``error``, and the scores of `score`. A naive forecast has the status ``naive``.
 
     Raises
     ------
@@ -68,7 +92,7 @@ def score_benchmark(
     rows = []
     for name, curve in by_name.items():
         later = curve.later
-        facts = {"source": curve.source, "curve": name}
+        facts = {"source": curve.source, "domain": curve.domain, "curve": name}
         sizes = {"n_seen": len(curve.seen), "n_later": len(later)}
         for fitted in batch.table[batch.table["curve"] == name].itertuples():
             law = str(fitted.law)
@@ -76,7 +100,8 @@ def score_benchmark(
             row |= {"seconds": fitted.seconds} | sizes | {"error": fitted.error}
             if not fitted.error:
                 seed_here = seed_of(seed, name, law)
-                ahead = forecast(batch.fit(name, law), later.x, seed=seed_here)
+                fit = batch.fit(name, law)
+                ahead = forecast(fit, later.x, unseen_breaks=unseen_breaks, seed=seed_here)
                 row |= _scores(ahead, later.y, prob)
             rows.append(row)
         for law, ahead in naive_forecasts(curve.seen, later.x).items():
@@ -124,3 +149,39 @@ def summarize_scores(scores: pd.DataFrame) -> pd.DataFrame:
             }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def published_scores(scores: pd.DataFrame | None = None) -> pd.DataFrame:
+    """List the scores of other forecasters that were published on the public benchmark.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame, optional
+        From `score_benchmark`: only collections that it has curves of are listed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each ``collection`` ("language" or "vision") and ``forecaster``: the number of
+        ``curves`` that were averaged over, their mean ``rmsle`` and, where they were published,
+        ``log_score`` and ``msce``, and the ``reference``. They compare with means over the same
+        curves alone, that is all of a collection.
+
+    References
+    ----------
+    Caballero, Gupta, Rish, Krueger, "Broken Neural Scaling Laws", ICLR 2023, table 4, averaged
+    over its rows. Lee et al., "Bayesian Neural Scaling Law Extrapolation with Prior-Data Fitted
+    Networks", ICML 2025.
+
+    Examples
+    --------
+    >>> published_scores()["forecaster"].iloc[-1]
+    'NSL-PFN'
+    """
+    columns = ["collection", "curves", "forecaster", "rmsle", "log_score", "msce", "reference"]
+    table = pd.DataFrame(PUBLISHED, columns=columns)
+    if scores is None:
+        return table
+    domains = set(scores["domain"])
+    known = [name for name, parts in COLLECTIONS.items() if parts & domains]
+    return table[table["collection"].isin(known)].reset_index(drop=True)

@@ -15,6 +15,7 @@ from scipy.stats import t as student_t
 
 from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.density import with_densities
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Correlated, StudentT
@@ -116,6 +117,7 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    fit = with_densities(fit)
     seen, replicated = _residuals(fit, np.random.default_rng(seed))
     pit = loo_pit(fit)
     p_values = {

@@ -217,7 +217,7 @@ def backtest(
 
 
 @app.command(
-    epilog="Examples: bayes-bnsl report fit.nc --out report; "
+    epilog="Examples: bayes-bnsl report fit.nc --out report.html; "
     "bayes-bnsl report runs.csv --law BNSL0,BNSL1 --by evidence --out report"
 )
 @with_options
@@ -225,7 +225,11 @@ def report(
     *,
     columns: Columns,
     out: Annotated[
-        Path, typer.Option(help="Folder for report.md and its pictures.", show_default=False)
+        Path,
+        typer.Option(
+            help="One page: .html; Markdown: .md; else a folder for report.md and its pictures.",
+            show_default=False,
+        ),
     ],
     law: options.Laws = None,
     noise: options.Noise = None,
@@ -239,7 +243,10 @@ def report(
 
     DATA is a CSV file to fit, or a saved fit (.nc), which keeps its own law, noise and columns.
     """
-    checked_folder(out), checked_prob(prob)
+    from bayes_bnsl.album import PAGES
+
+    checked_output(out, PAGES) if out.suffix.lower() in PAGES else checked_folder(out)
+    checked_prob(prob)
     places, rate = places_of(at, "--at") or None, rate_of(unseen_breaks)
     result: Any
     if columns.data.suffix.lower() == ".nc":

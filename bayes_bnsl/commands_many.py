@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,17 +75,20 @@ def batch(
 
 
 @app.command(
-    epilog="Example: bayes-bnsl benchmark --data curves --out measured --law BNSL1,M4 --workers 2"
+    epilog="Example: bayes-bnsl benchmark --data curves --out measured --law BNSL1,M4 --workers 2 "
+    "--unseen-breaks learned"
 )
 @with_options
 def benchmark(
     *,
-    data: Annotated[
-        Path, typer.Option(help="Folder of the public benchmark's CSV files.", show_default=False)
-    ],
     out: options.OutFolder,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the public benchmark's CSV files; else they are fetched."),
+    ] = None,
     law: options.Laws = None,
     noise: options.Noise = None,
+    unseen_breaks: options.UnseenBreaks = "learned",
     prob: options.Prob = 0.9,
     workers: options.Workers = 1,
     sampling: Sampling,
@@ -93,18 +96,22 @@ def benchmark(
 ) -> None:
     """Fit, forecast and score public curves.
 
-    Writes scores.csv and summary.csv beside the fits.
+    Writes scores.csv and summary.csv beside the fits, and prints what others have published.
     """
-    from bayes_bnsl.benchmarks import score_benchmark, summarize_scores
-
     checked_folder(out), checked_prob(prob)
-    scores = score_benchmark(
-        bb.read_benchmark(data), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
-        prob=prob, workers=workers, progress=not json, **vars(sampling),
+    rate = rate_of(unseen_breaks)
+    folder = bb.fetch_benchmark() if data is None else data
+    scores = bb.score_benchmark(
+        bb.read_benchmark(folder), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
+        prob=prob, unseen_breaks=rate, workers=workers, progress=not json, **vars(sampling),
     )  # fmt: skip
-    summary = summarize_scores(scores)
+    summary, published = bb.summarize_scores(scores), bb.published_scores(scores)
     write_table(out / "scores.csv", scores)
     write_table(out / "summary.csv", summary)
-    answer = {"scores": records(scores), "summary": records(summary)}
-    print_answer(table_text(summary), answer, as_json=json)
+    answer: dict[str, Any] = {"unseen_breaks": rate, "scores": records(scores)}
+    answer |= {"summary": records(summary), "published": records(published)}
+    text = [table_text(summary)]
+    if len(published):
+        text.append(f"Published, on all curves of a collection:\n{table_text(published)}")
+    print_answer("\n\n".join(text), answer, as_json=json)
     leave(bool(scores["ok"].all()))

@@ -23,6 +23,7 @@ __all__ = [
     "log_likelihood",
     "log_mean_exp",
     "log_prior",
+    "with_densities",
 ]
 
 
@@ -33,6 +34,22 @@ def has_independent_points(fit: Fit) -> bool:
     point given all the others, and no sum of it is that of several points.
     """
     return "tau" not in fit.noise.parameters
+
+
+def with_densities(fit: Fit) -> Fit:
+    """Return a fit with those draws alone for which it holds the density of every point.
+
+    These are all draws, except of curves so long that the densities would fill the memory; they are
+    numbered anew.
+    """
+    kept = fit.data["log_likelihood"]["draw"].values
+    if kept.size == fit.posterior.sizes["draw"]:
+        return fit
+    groups = {name: fit.data[name].to_dataset() for name in fit.data.children}
+    for name, group in groups.items():
+        if "draw" in group.dims:
+            groups[name] = group.sel(draw=kept).assign_coords(draw=np.arange(kept.size))
+    return replace(fit, data=xr.DataTree.from_dict(groups))
 
 
 def log_prior(fit: Fit, values: Draws) -> Draws:

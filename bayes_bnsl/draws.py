@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,16 @@ __all__ = ["Problem", "flattened"]
 
 Draws = dict[str, NDArray[np.float64]]
 """Arrays of shape (chain, draw), or (chain, draw, brk), by name."""
+
+MOST_DENSITIES = 40_000_000
+"""Densities of a point at a draw that are kept: 4000 draws for 10,000 points, in 320 MB.
+
+Of longer curves they are kept for every k-th draw, as the density of one point among so many hardly
+differs from draw to draw.
+"""
+
+AT_ONCE = 1_000_000
+"""Densities that are computed at once: each takes a dozen arrays of that size on the way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +124,38 @@ class Problem:
             With independent noise the density of the point alone. With `Correlated` noise the
             others of its run say where it is expected: that is what leaving one out needs
             (Buerkner, Gabry and Vehtari, Computational Statistics 36, 2021), and their sum is
-            not the joint log density.
+            not the joint log density. If all would be more than `MOST_DENSITIES`, it is that of
+            every k-th draw; the coordinate ``draw`` says of which.
         """
-        density = self._densities(given_others, flattened(posterior))
-        shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(self.curve))
-        labels = {name: posterior[name] for name in ("chain", "draw")}
+        n_chains, n_draws = posterior.sizes["chain"], posterior.sizes["draw"]
+        most = max(1, MOST_DENSITIES // (n_chains * len(self.curve)))
+        step = -(-n_draws // most)
+        kept = posterior.isel(draw=slice((n_draws - 1) % step, None, step))
+        density = np.concatenate(list(self._densities(given_others, flattened(kept))))
+        shape = (n_chains, kept.sizes["draw"], len(self.curve))
+        labels = {name: kept[name] for name in ("chain", "draw")}
         return xr.DataArray(density.reshape(shape), labels, dims=("chain", "draw", "obs_id"))
 
     def joint_log_likelihood(self, theta: Mapping[str, xr.DataArray]) -> NDArray[np.float64]:
         """Return the log density of all y together, shape (sample,), for flattened draws."""
-        return self._densities(given_earlier, theta).sum(axis=1)
+        return np.concatenate([each.sum(axis=1) for each in self._densities(given_earlier, theta)])
 
     def _densities(
         self, given: Callable[..., Any], theta: Mapping[str, xr.DataArray]
+    ) -> Iterator[NDArray[np.float64]]:
+        """Yield the log density of each y given what is expected of it, (sample, n_points).
+
+        It comes in parts, some samples at a time: all at once a long curve would fill the memory.
+        """
+        at_once = max(1, AT_ONCE // len(self.curve))
+        for start in range(0, next(iter(theta.values())).sizes["sample"], at_once):
+            some = slice(start, start + at_once)
+            part = {name: draws.isel(sample=some) for name, draws in theta.items()}
+            yield self._density(given, part)
+
+    def _density(
+        self, given: Callable[..., Any], theta: Mapping[str, xr.DataArray]
     ) -> NDArray[np.float64]:
-        """Return the log density of each y given what is expected of it, (sample, n_points)."""
         log_mu, points = self.points(theta)
         location, scale = np.empty_like(log_mu), np.empty_like(log_mu)
         of_noise = {name: theta[name].values for name in self.noise.parameters}

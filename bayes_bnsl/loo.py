@@ -25,6 +25,7 @@ from bayes_bnsl.density import (
     log_evidence_ratio,
     log_likelihood,
     log_prior,
+    with_densities,
 )
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.errors import did_you_mean
@@ -117,6 +118,7 @@ def leave_one_out(
             f"With {fit.noise.name} noise the points of a group depend on one another, so they "
             f"cannot be left out by {leave_out}. Use leave_out='point', or by='lfo'."
         )
+    fit = with_densities(fit)
     tree = _grouped(fit, labels, group)
     n_draws = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
     with warnings.catch_warnings():
@@ -139,7 +141,7 @@ def leave_one_out(
                 elpd[left], pareto_k[left] = refitted, np.nan
     lpd = logsumexp(tree["log_likelihood"]["y"], axis=(0, 1)) - np.log(n_draws)
     columns = {"elpd": elpd, "lpd": lpd, "pareto_k": pareto_k, "raw_k": raw_k}
-    first = [np.flatnonzero(group == left)[0] for left in range(len(labels))]
+    first = np.unique(group, return_index=True)[1]
     return xr.Dataset(
         {name: ("left", values) for name, values in columns.items()}
         | {"method": ("left", method.astype(str))},
@@ -169,7 +171,9 @@ def groups(curve: Curve, leave_out: str) -> tuple[NDArray[Any], NDArray[np.int64
 def _grouped(fit: Fit, labels: NDArray[Any], group: NDArray[np.int64]) -> xr.DataTree:
     """Return the draws with the joint log density of each group."""
     each = fit.data["log_likelihood"].to_dataset()["y"].values
-    joint = np.stack([each[..., group == k].sum(axis=-1) for k in range(len(labels))], axis=-1)
+    together = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[together], np.arange(len(labels)))
+    joint = np.add.reduceat(each[..., together], starts, axis=-1)
     sampled = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"]}
     return xr.DataTree.from_dict(
         {

@@ -84,10 +84,11 @@ def _lognormal(
     sd = max(sd, SMALLEST_SPREAD)
     z = ndtri((np.arange(DRAWS) + 0.5) / DRAWS)
     log_curve = np.broadcast_to(log_y, (DRAWS, x.size))
-    draws = {
-        key: (("sample", "x"), seen.to_reported(np.exp(logged)))
-        for key, logged in (("curve", log_curve), ("y", log_curve + sd * z[:, None]))
-    }
+    with np.errstate(over="ignore", under="ignore"):  # a line leads anywhere
+        draws = {
+            key: (("sample", "x"), seen.to_reported(np.exp(logged)))
+            for key, logged in (("curve", log_curve), ("y", log_curve + sd * z[:, None]))
+        }
     attrs: dict[str, Any] = {"law": name, "name": seen.name}
     attrs |= {"x_name": seen.x_name, "y_name": seen.y_name}
     if seen.ceiling is not None:

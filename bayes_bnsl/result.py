@@ -43,7 +43,8 @@ class Fit:
         What the default priors took from the curve.
     data : xarray.DataTree
         Groups ``posterior`` (the parameters by the letters of the law, in the user's units),
-        ``sample_stats``, ``log_likelihood``, ``observed_data``, ``constant_data``;
+        ``sample_stats``, ``log_likelihood`` (of curves with more than about 10,000 points for every
+        k-th draw only), ``observed_data``, ``constant_data``;
         ``coordinates``: the same draws in the sampler's coordinates; ``modes``: the parameters
         at every distinct mode that was found, with the log posterior density of the coordinates
         there, highest first. Every ArviZ function works on it.
@@ -85,7 +86,8 @@ class Fit:
         pandas.DataFrame
             One row a parameter: mean, sd, interval, effective sample sizes, R-hat.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):  # a fixed parameter has no R-hat
+        # a fixed parameter has no R-hat, and the square of one near 1e300 no number
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rounding = "auto" if rounded else "none"
             return azs.summary(self.data, ci_prob=prob, ci_kind="eti", round_to=rounding)
 

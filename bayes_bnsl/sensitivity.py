@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from bayes_bnsl.cards import card
 from bayes_bnsl.columns import checked_numbers
-from bayes_bnsl.density import has_independent_points, log_prior
+from bayes_bnsl.density import log_prior
+from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.result import Fit
 
 __all__ = ["Sensitivity", "sensitivity"]
@@ -113,7 +114,7 @@ def sensitivity(fit: Fit, x: ArrayLike | None = None) -> Sensitivity:
     for name, density in prior.items():
         priors[name] = (("chain", "draw"), density.reshape(*density.shape[:2], -1).sum(axis=-1))
     groups = {"posterior": quantities, "log_prior": xr.Dataset(priors, coordinates.coords)}
-    tree = xr.DataTree.from_dict(groups | {"log_likelihood": _likelihood(fit, priors)})
+    tree = xr.DataTree.from_dict(groups | {"log_likelihood": _likelihood(fit)})
     columns = {
         "likelihood": azs.psense(tree, group="likelihood"),
         "prior": azs.psense(tree, group="prior"),
@@ -144,11 +145,10 @@ def _quantities(fit: Fit, at: Any) -> xr.Dataset:
     return xr.Dataset(found)
 
 
-def _likelihood(fit: Fit, priors: dict[str, Any]) -> xr.Dataset:
+def _likelihood(fit: Fit) -> xr.Dataset:
     """Return the joint log density of the points for each draw."""
-    if has_independent_points(fit):
-        each = fit.data["log_likelihood"].to_dataset()["y"]
-        return xr.Dataset({"y": each.sum("obs_id")})
-    # what is left of the density that was sampled; priors of the user's bring Jacobians into it
-    total = fit.data["sample_stats"].to_dataset()["logp"]
-    return xr.Dataset({"y": total - sum(density for _, density in priors.values())})
+    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+    joint = problem.joint_log_likelihood(flattened(fit.posterior))
+    labels = {name: fit.posterior[name] for name in ("chain", "draw")}
+    shape = tuple(label.size for label in labels.values())
+    return xr.Dataset({"y": (tuple(labels), joint.reshape(shape))}, labels)

@@ -54,6 +54,28 @@ def test_summary(scores):
     assert (row["curves"], row["failed"], row["converged"]) == (2, 0, 1.0)
 
 
+def test_unseen_breaks_widen_the_forecasts_of_the_same_fits(tmp_path, scores):
+    settings = SETTINGS | {"out": tmp_path, "unseen_breaks": 2.0}
+    wider = bb.score_benchmark(CURVES[:1], bb.M1(), **settings)
+    fit = bb.fit(CURVES[0].seen, bb.M1(), **SETTINGS | {"seed": seed_of(1, "curve 0", "M1")})
+    seed = seed_of(1, "curve 0", "M1")
+    ahead = bb.forecast(fit, CURVES[0].later.x, unseen_breaks=2.0, seed=seed)
+    assert wider["crps"].iloc[0] == bb.score(ahead, CURVES[0].later.y)["crps"].iloc[0]
+    assert wider["crps"].iloc[0] != scores["crps"].iloc[0]
+    assert wider["crps"].iloc[1] == scores["crps"].iloc[1]
+
+
+def test_published_scores_are_of_the_collections_that_were_scored():
+    assert set(bb.published_scores()["collection"]) == {"language", "vision"}
+    for domains, collections in (
+        (["IC"], {"vision"}),
+        (["LM", "Nano"], {"language"}),
+        (["x"], set()),
+    ):
+        table = bb.published_scores(pd.DataFrame({"domain": domains}))
+        assert set(table["collection"]) == collections
+
+
 def test_failures_are_counted_and_not_averaged():
     scores = pd.DataFrame(
         {

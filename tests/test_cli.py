@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -306,6 +309,9 @@ class TestOtherCommands:
         assert done.stdout.strip() == str(folder / "report" / "report.md")
         assert "# M1 fitted to runs" in text
         assert (folder / "report" / "forecast.png").is_file()
+        page = folder / "page.HTML"
+        assert run("report", folder / "fit.nc", "--out", page).stdout.strip() == str(page)
+        assert "<h1>M1 fitted to runs</h1>" in page.read_text()
 
     def test_benchmark(self, tmp_path):
         rows = []
@@ -313,7 +319,7 @@ class TestOtherCommands:
             curve = bb.simulate(bb.M1(), {"a": 2.0, "b": -0.3}, X, 0.02, seed=n)
             points = zip(curve.x, curve.y, strict=True)
             rows += [
-                ("LM", "loss", f"model {n}", x, y, "fit" if x < 300 else "held_out")
+                ("IC", "bird", f"model {n}", x, y, "fit" if x < 300 else "held_out")
                 for x, y in points
             ]
         columns = ["domain", "task", "model", "x", "y", "split"]
@@ -327,6 +333,29 @@ class TestOtherCommands:
         assert summary["M1"]["curves"] == 2
         assert summary["M1"]["rmsle"] == pytest.approx(ours["rmsle"].astype(float).mean())
         assert summary["M1"]["rmsle"] < 0.1 < summary["last value"]["rmsle"]
+
+        again = run(
+            "benchmark", "--data", tmp_path, "--out", tmp_path / "out", *QUICK,
+            "--unseen-breaks", "learned",
+        )  # fmt: skip
+        assert again.exit_code == 0, again.output
+        table, published = again.stdout.split("Published, on all curves of a collection:\n")
+        assert re.search(r"vision +72 +NSL-PFN +0\.028 +3\.33", published)
+        assert "M1" in table
+        assert "language" not in published
+        wider = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
+        naive = scores["law"] != "M1"
+        pd.testing.assert_frame_equal(wider[naive], scores[naive])
+        crps = [each.loc[~naive, "crps"].astype(float).to_numpy() for each in (scores, wider)]
+        assert (crps[0] != crps[1]).all()
+        seconds = [each.loc[~naive, "seconds"].tolist() for each in (scores, wider)]
+        assert seconds[0] == seconds[1]  # the same fits, which are on disk
+
+    def test_benchmark_that_cannot_be_fetched(self, tmp_path, monkeypatch):
+        from_nowhere = partial(bb.fetch_benchmark, tmp_path, address="http://127.0.0.1:9")
+        monkeypatch.setattr(bb, "fetch_benchmark", from_nowhere)
+        line = error_of(run("benchmark", "--out", tmp_path / "out"))
+        assert "benchmark.lang.csv was not fetched" in line
 
     def test_demo(self, tmp_path):
         done = run("demo", "--out", tmp_path / "demo")
@@ -354,11 +383,13 @@ class TestOtherCommands:
                 "no column 'task', which --by names",
             ),
             (["batch", "DATA", "--out", "OUT", "--times", "0"], "--times takes positive"),
+            (["benchmark", "--out", "OUT", "--unseen-breaks", "few"], "--unseen-breaks takes"),
             (["demo", "--out", "DATA"], "cannot be a folder"),
             (
                 ["report", "fit.nc", "--law", "M1", "--out", "OUT"],
                 "is a saved fit, which has its own",
             ),
+            (["report", "fit.nc", "--out", "no/such/page.html"], "There is no folder no/such"),
             (["--fast", "demo"], "No such option: --fast. See --help."),
         ],
     )
@@ -497,20 +528,127 @@ def csv_bytes(draw):
     return text.encode(encoding, "replace")
 
 
+def checked(curve, law, **_):
+    """Stand for a fit where reading is what is tested: refuse what a fit would refuse."""
+    check_arguments(curve, law, bb.LogNormal(), None)
+    raise typer.Exit(0)
+
+
+def check_done(done):
+    """Check that a command ended as it may, and said so in lines."""
+    assert done.exit_code in (0, 1, 2), done.output
+    assert isinstance(done.exception, SystemExit | None)
+    lines = done.stderr.splitlines()
+    known = ("Error: ", "Warning: ", "RuntimeWarning: overflow")
+    assert all(line.startswith(known) for line in lines)
+    assert len([line for line in lines if line.startswith("Error")]) == (done.exit_code == 2)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(content=csv_bytes() | st.binary(max_size=60), columns=st.sampled_from([[], ["--x", "x"]]))
-def test_any_bytes_are_read_or_refused_in_words(content, columns, tmp_path, line_fit):
-    def checked(curve, law, **_):
-        """Stand for the fit, which is not what is tested here: reading is."""
-        check_arguments(curve, law, bb.LogNormal(), None)
-        return line_fit
-
+def test_any_bytes_are_read_or_refused_in_words(content, columns, tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bb, "fit", checked)
-        done = run("fit", path, "--law", "M1", *columns)
-    assert done.exit_code in (0, 2), done.output
-    lines = done.stderr.splitlines()
-    assert all(line.startswith(("Error: ", "Warning: ")) for line in lines)
-    assert len([line for line in lines if line.startswith("Error")]) == (done.exit_code == 2)
+        check_done(run("fit", path, "--law", "M1", *columns))
+
+
+NASTY_CELLS = CELLS | st.sampled_from(
+    [
+        "5e-324", "1e308", "-0.0", "1e-300", "１２", "1e5000", "0x1p3", "1,5", "+7", "NaN", "True",
+        '"a\n1"', '"1\r\n"', '"1""2"', "1" * 400, "None", "\ufeff3", "\u20283", "=1+1", "\t5\t",
+    ]
+)  # fmt: skip
+TASKS = st.sampled_from(
+    [
+        "../up", "/etc/passwd", "a/b", "..", ".", "~", "C:\\x", "nul", "-rf", "$HOME", "%2e%2e",
+        "x" * 300,
+    ]
+)  # fmt: skip
+TASKS |= st.text(st.characters(categories="LNPSZ", exclude_characters='",\u2028\u2029'), max_size=8)
+FINITE = st.floats(1e-300, 1e300) | st.floats(1e-3, 1e6)
+
+
+@st.composite
+def nasty_tables(draw):
+    """Draw a table of three columns in which most rows are good, and how it is written."""
+    good = st.tuples(FINITE, FINITE, TASKS).map(lambda row: f"{row[0]},{row[1]},{row[2]}")
+    bad = st.lists(NASTY_CELLS, max_size=4).map(",".join)
+    kinds = [good] * draw(st.integers(1, 20)) + [bad] * draw(st.integers(0, 1))
+    lines = ["x,y,task", *draw(st.lists(st.one_of(kinds), max_size=12))]
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    encoding = draw(st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "utf-32", "cp1252"]))
+    text = end.join(lines) + draw(st.sampled_from(["", end, end + " ", end + "\x1a"]))
+    return text.encode(encoding, "replace")
+
+
+OPTIONS = st.sampled_from(
+    [
+        [], ["--x", "y", "--y", "x"], ["--run", "task"], ["--y-se", "task"], ["--accuracy", "y"],
+        ["--accuracy", "y", "--ceiling", "1e301"], ["--delimiter", ";"], ["--delimiter", "tab"],
+        ["--until", "100"], ["--at", "1e9"], ["--unseen-breaks", "learned", "--at", "1e300"],
+        ["--json"],
+    ]
+)  # fmt: skip
+
+
+def outside(folder):
+    """List what lies beside the output folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path != folder)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:overflow encountered:RuntimeWarning")  # y may be 1e300
+@settings(
+    max_examples=10_000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    content=nasty_tables() | csv_bytes() | st.binary(max_size=80),
+    options=OPTIONS,
+    fits=st.integers(0, 9).map(lambda digit: digit == 5),
+)
+def test_ten_thousand_files_are_fitted_or_refused_in_words(content, options, fits, tmp_path):
+    """One in ten of what can be fitted is, in earnest; of the others reading is tested."""
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    quickly = ["--law", "M1", "--draws", "10", "--max-gradients", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        if not fits:
+            patch.setattr(bb, "fit", checked)
+        done = run("fit", path, *quickly, *options)
+    check_done(done)
+    event(f"{'fitted' if fits else 'read'}: exit code {done.exit_code}")
+
+
+@pytest.mark.slow
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tasks=st.lists(TASKS, min_size=1, max_size=3, unique=True))
+def test_names_of_curves_lead_nowhere(tasks, tmp_path, monkeypatch):
+    """Fits are written to files called after curves, whose names may look like paths."""
+    here, data, out = tmp_path / "here", tmp_path / "data.csv", tmp_path / "out"
+    here.mkdir(exist_ok=True)
+    monkeypatch.chdir(here)
+    shutil.rmtree(out, ignore_errors=True)
+    rows = [(x, 3 / x, task) for task in tasks for x in (1.0, 10.0, 100.0)]
+    pd.DataFrame(rows, columns=["x", "y", "task"]).to_csv(data, index=False)
+    quickly = ["--law", "M1", "--draws", "10", "--max-gradients", "1", "--by", "task"]
+    check_done(run("batch", data, "--out", out, *quickly))
+    assert [path for path in outside(tmp_path) if not path.startswith("out/")] == [
+        "data.csv", "here", "out"
+    ]  # fmt: skip
+    assert len(list(out.glob("*.nc"))) == len(tasks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", ["", "7,seven", '"7', "7,7,7", "7,\0"])
+def test_a_million_rows(last, tmp_path):
+    rows = [f"{10 + i % 8},{3 / (10 + i % 8)}" for i in range(1_000_000)]
+    (tmp_path / "data.csv").write_text("\n".join(["x,y", *rows, last]))
+    done = run("fit", tmp_path / "data.csv", "--law", "M1", "--draws", "10", "--json")
+    check_done(done)
+    if last:
+        assert "line 1000002" in error_of(done)
+    else:
+        assert json.loads(done.stdout)["n_points"] == 8

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 
+import pooch
 import pytest
 
-from bayes_bnsl.datasets import BenchmarkCurve, curve_names, load_curve, read_benchmark
+from bayes_bnsl.datasets import (
+    BenchmarkCurve,
+    curve_names,
+    fetch_benchmark,
+    load_curve,
+    read_benchmark,
+)
 
 TIDY = """\
 domain,task,model,x,y,split
@@ -109,3 +120,111 @@ def test_a_folder_without_tables(tmp_path):
         read_benchmark(tmp_path)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         read_benchmark(tmp_path / "none")
+
+
+# --- fetching -----------------------------------------------------------------------------
+
+
+LANGUAGE, VISION = "benchmark.lang.csv", "benchmark.vision.csv"
+
+
+class Mirror(SimpleHTTPRequestHandler):
+    """A web server of one folder, which counts what it sends and may hang up half-way."""
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def copyfile(self, source, outputfile):
+        content = source.read()
+        self.server.sent.append(self.path)
+        half = self.path.removeprefix("/") == self.server.breaks_off
+        outputfile.write(content[: len(content) // 2] if half else content)
+        self.close_connection = True
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    published = tmp_path / "published"
+    published.mkdir()
+    (published / LANGUAGE).write_text(ORIGINAL)
+    (published / VISION).write_text(ORIGINAL.replace("BB", "IC"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Mirror, directory=published))
+    server.sent, server.breaks_off, server.folder = [], None, published
+    server.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_fetched_is_what_is_read_and_stays(mirror, tmp_path, capsys):
+    target = tmp_path / "new" / "folder"
+    hashes = {LANGUAGE: sha256(mirror.folder / LANGUAGE).upper()}
+    assert fetch_benchmark(target, hashes=hashes, address=mirror.address + "/") == target
+    curves = read_benchmark(target)
+    assert [(curve.domain, len(curve.seen), len(curve.later)) for curve in curves] == [
+        ("BB", 1, 1), ("IC", 1, 1)
+    ]  # fmt: skip
+    fetch_benchmark(target, hashes=hashes, address=mirror.address)
+    assert mirror.sent == [f"/{LANGUAGE}", f"/{VISION}"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_folder_is_the_user_s_cache(mirror, tmp_path, monkeypatch):
+    monkeypatch.setattr(pooch, "os_cache", tmp_path.joinpath)
+    assert fetch_benchmark(address=mirror.address) == tmp_path / "bayes_bnsl" / "benchmark"
+    assert len(read_benchmark(tmp_path / "bayes_bnsl" / "benchmark")) == 2
+
+
+def test_a_file_with_another_hash_is_not_kept(mirror, tmp_path):
+    wrong = {VISION: "0" * 64}
+    with pytest.raises(ValueError, match=r"vision\.csv was not kept: SHA256 hash .* `hashes`"):
+        fetch_benchmark(tmp_path / "out", hashes=wrong, address=mirror.address)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [LANGUAGE]
+
+
+def test_a_file_that_changed_is_fetched_again(mirror, tmp_path):
+    (tmp_path / LANGUAGE).write_text(TIDY)
+    hashes = {LANGUAGE: sha256(mirror.folder / LANGUAGE)}
+    fetch_benchmark(tmp_path, hashes=hashes, address=mirror.address)
+    assert (tmp_path / LANGUAGE).read_text() == ORIGINAL
+
+
+def test_of_an_interrupted_download_nothing_stays_and_the_next_one_succeeds(mirror, tmp_path):
+    out = tmp_path / "out"
+    mirror.breaks_off = VISION
+    with pytest.raises(ConnectionError, match=r"benchmark\.vision\.csv was not fetched: .*broken"):
+        fetch_benchmark(out, address=mirror.address)
+    assert [path.name for path in out.iterdir()] == [LANGUAGE]
+    mirror.breaks_off = None
+    assert len(read_benchmark(fetch_benchmark(out, address=mirror.address))) == 2
+    assert mirror.sent.count(f"/{LANGUAGE}") == 1
+
+
+def test_no_network_and_no_such_file(mirror, tmp_path):
+    (mirror.folder / VISION).unlink()
+    with pytest.raises(ConnectionError, match="404"):
+        fetch_benchmark(tmp_path / "out", address=mirror.address)
+    with pytest.raises(ConnectionError, match="was not fetched"):
+        fetch_benchmark(tmp_path / "none", address="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("page", ["<html>Log in</html>\n<p>", "", "a,b\n1,2\n"])
+def test_a_page_that_is_no_benchmark_is_not_kept(mirror, tmp_path, page):
+    (mirror.folder / LANGUAGE).write_text(page)
+    with pytest.raises(ValueError, match=r"lang\.csv is no part of the benchmark"):
+        fetch_benchmark(tmp_path / "out", address=mirror.address)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_hashes_of_other_files():
+    with pytest.raises(
+        ValueError, match=r"hashes names 'lang\.csv'\. Did you mean 'benchmark\.lang"
+    ):
+        fetch_benchmark(hashes={"lang.csv": "0"})

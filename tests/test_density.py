@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import expon, norm, truncnorm
 
 import bayes_bnsl as bb
-from bayes_bnsl import density
+from bayes_bnsl import density, draws
 from bayes_bnsl import model as models
+from bayes_bnsl.draws import Problem, flattened
 
 
 def coordinates(fit):
@@ -83,3 +85,46 @@ def test_a_ratio_of_evidence_of_a_surprise(conjugate, conjugate_fit):
         errors["both"].append(density.log_evidence_ratio(without, given) - exact)
     assert np.std(errors["both"]) < 0.5 * np.std(errors["mean"])
     assert abs(np.mean(errors["both"])) < 0.02
+
+
+@pytest.fixture(scope="module")
+def few(fit_line, line_curve):
+    """A fit of which 100 of 1000 draws of a chain keep the densities of the points."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draws, "MOST_DENSITIES", 400 * len(line_curve) + 3)
+        return fit_line(line_curve, seed=1)
+
+
+class TestLongCurves:
+    """Densities of all points at all draws may be more than memory holds."""
+
+    def test_every_kth_draw_is_kept(self, few, line_fit):
+        kept, every = (fit.data["log_likelihood"]["y"] for fit in (few, line_fit))
+        assert kept["draw"].values.tolist() == list(range(9, 1000, 10))
+        xr.testing.assert_identical(kept, every.sel(draw=kept["draw"]))
+        xr.testing.assert_identical(few.posterior, line_fit.posterior)
+
+    def test_leaving_points_out_and_checks_go_by_those_draws(self, few, line_fit):
+        alone = density.with_densities(few)
+        for name in ("posterior", "coordinates", "sample_stats", "log_likelihood"):
+            assert alone.data[name].sizes["draw"] == 100
+        assert density.with_densities(line_fit) is line_fit
+        some, every = (bb.leave_one_out(fit)["elpd"] for fit in (few, line_fit))
+        np.testing.assert_allclose(some, every, atol=0.1)
+        pit = [bb.check(fit).pit for fit in (few, line_fit)]
+        np.testing.assert_allclose(*pit, atol=0.02)
+        table = [bb.sensitivity(fit).table for fit in (few, line_fit)]
+        np.testing.assert_allclose(*table, rtol=1e-9)
+
+    @pytest.mark.parametrize("name", ["own_fit", "runs_fit", "tails_fit"])
+    def test_parts_are_the_whole(self, name, request, monkeypatch):
+        fit = request.getfixturevalue(name)
+        problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+        joint = problem.joint_log_likelihood(flattened(fit.posterior))
+        monkeypatch.setattr(draws, "AT_ONCE", 777 * len(fit.curve))
+        each, together = (
+            problem.log_likelihood(fit.posterior),
+            problem.joint_log_likelihood(flattened(fit.posterior)),
+        )
+        np.testing.assert_allclose(each, fit.data["log_likelihood"]["y"], rtol=1e-12)
+        np.testing.assert_allclose(together, joint, rtol=1e-12)

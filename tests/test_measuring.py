@@ -22,7 +22,8 @@ def load(monkeypatch):
     """Import a script of the documentation."""
     monkeypatch.syspath_prepend(str(DOCS))
     yield importlib.import_module
-    for name in ("measuring", "measure_calibration", "measure_convergence", "make_pictures"):
+    scripts = ("measure_calibration", "measure_convergence", "measure_scaling", "make_pictures")
+    for name in ("measuring", *scripts):
         sys.modules.pop(name, None)
 
 
@@ -140,3 +141,13 @@ class TestCalibration:
         assert line == "| M1 | 200 | 0.750 | 3 | 2 | 0.0001 (askew) | 0.000 | askew |"
         script.draw([result], tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 2_000
+
+
+def test_scaling_of_points_and_its_growth(load):
+    scaling = load("measure_scaling")
+    row = scaling.of_points(12)
+    assert row["status"] == "converged"
+    assert set(row) <= set(scaling.COLUMNS)
+    assert 0 < float(row["gradient"]) < float(row["seconds"])
+    rows = [{"number": str(n), "seconds": str(3 * n**1.5)} for n in (1, 10, 100)]
+    np.testing.assert_allclose(scaling.growths(rows), [np.nan, 1.5, 1.5])

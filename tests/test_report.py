@@ -1,15 +1,18 @@
 """Written reports: they say what a paper has to say, with the numbers of the fit."""
 
+import base64
 import importlib.metadata
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_bnsl as bb
-from bayes_bnsl.markdown import markdown_table
+from bayes_bnsl.markdown import escaped, markdown_table
+from bayes_bnsl.page import html_page
 
 SECTIONS = [
     "Data", "Form", "Noise", "Priors", "Sampling", "Parameters", "Checks", "Forecast", "Software"
@@ -216,3 +219,73 @@ def test_report_with_pictures(which, addition_fit, choice, tmp_path):
     assert {each.name for each in path.parent.iterdir()} == {"report.md", *shown}
     for name in shown:
         assert (path.parent / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_markdown_in_a_file_has_its_pictures_beside_it(line_fit, tmp_path):
+    path = bb.write_report(line_fit, tmp_path / "a b.md", seed=1)
+    assert {each.name for each in tmp_path.iterdir()} == {"a b.md", "a b-forecast.png"}
+    assert "(a%20b-forecast.png)" in path.read_text("utf-8")
+
+
+class Page(HTMLParser):
+    """What a page of HTML holds; it complains of what is left open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.addresses, self.text = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag == "img"
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+@pytest.mark.parametrize("which", ["fit", "comparison"])
+def test_page_holds_all_that_the_markdown_holds(which, addition_fit, choice, tmp_path):
+    result = addition_fit if which == "fit" else choice
+    path = bb.write_report(result, tmp_path / "new" / "page.html", seed=1)
+    assert [each.name for each in path.parent.iterdir()] == ["page.html"]
+    page = Page(path.read_text("utf-8"))
+    assert page.seen.count("img") == 2
+    for address in page.addresses:
+        kind, content = address.split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(content).startswith(b"\x89PNG")
+    text = bb.report(result, seed=1)
+    said = " ".join(" ".join(page.text).split())
+    for heading in sections_of(text):
+        assert heading in said
+    cells = [cell for row in re.findall(r"^\| (.*) \|$", text, re.M) for cell in row.split(" | ")]
+    assert len(cells) > 100
+    for cell in cells:
+        assert cell in said or set(cell) <= set("-:")
+    assert "$$" not in said
+    assert f"y = {addition_fit.law.formula}" in said or which == "comparison"
+
+
+def test_page_cannot_be_broken_by_names():
+    name = "a|b <script>alert(1)</script> {x} ![p](http://far/p.png) [l](javascript:1) `c` &amp;"
+    text = (
+        f"# {escaped(name)}\n\n| h |\n| --- |\n| {escaped(name)} |\n\n![ours](p.png)\n\n$$x_1$$\n"
+    )
+    page = Page(html_page(text, {"p.png": b"\x89PNG"}))
+    assert page.addresses == ["data:image/png;base64,iVBORw=="]
+    assert "script" not in page.seen
+    assert "a" not in page.seen
+    shown = "".join(page.text)
+    assert shown.count("a|b <script>alert(1)</script> {x} p [l](javascript:1) c") == 3
+    assert "$$" not in shown

@@ -106,6 +106,12 @@ class TestSummary:
         moved = [name for name in table.index if np.ptp(fit.posterior[name.split("[")[0]].values)]
         assert np.all(table.loc[moved, "r_hat"].astype(float) <= 1.01)
 
+    def test_numbers_whose_squares_are_none(self, fit_line):
+        x = np.geomspace(1, 100, 8)
+        curve = bb.Curve(x, 1e300 * x**-0.3 * np.exp(0.02 * np.cos(9 * x)))
+        table = fit_line(curve, seed=1).summary(rounded=False)  # warnings are errors here
+        assert table.loc["a", "mean"] == pytest.approx(1e300, rel=0.05)
+
     def test_interval_has_the_probability_asked_for(self, limit_fit):
         table = limit_fit.summary(prob=0.5)
         low, high = np.quantile(limit_fit.posterior["c0"], [0.25, 0.75])

@@ -192,6 +192,12 @@ class TestNaive:
         with pytest.raises(ValueError, match="one x only"):
             bb.naive_forecasts(bb.Curve([1, 1], [1.0, 2.0]), [10])
 
+    def test_a_line_that_leads_out_of_all_numbers(self):
+        seen = bb.Curve([1, 2, 4], [1e-100, 1.0, 1e200])
+        ahead = bb.naive_forecasts(seen, [1e3])["log-log line"]  # warnings are errors here
+        assert np.isinf(ahead["y"].values).all()
+        assert np.isfinite(ahead["location"].values).all()
+
 
 @pytest.fixture(scope="module")
 def table(addition, addition_fit):

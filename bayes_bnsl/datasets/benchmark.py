@@ -1,8 +1,8 @@
 """The reader of the public benchmark of scaling curves.
 
 Alabdulmohsin, Neyshabur, Zhai, "Revisiting Neural Scaling Laws in Language and Vision", NeurIPS
-2022, published as google-research/revisiting_neural_scaling_laws. The curves do not come with the
-package.
+2022, published in the folder revisiting_neural_scaling_laws of google-research/google-research. The
+curves do not come with the package.
 """
 
 from __future__ import annotations
@@ -115,11 +115,7 @@ def read_benchmark(folder: str | os.PathLike[str]) -> list[BenchmarkCurve]:
         raise FileNotFoundError(f"There is no folder {folder}. Pass the one with the CSV files.")
     tables = [CsvTable.read(path) for path in sorted(Path(folder).glob("*.csv"))]
     curves = [
-        curve
-        for table in tables
-        for form in (_TIDY, _ORIGINAL)
-        if set(form.columns) <= set(table.columns)
-        for curve in _curves_of(table, form)
+        curve for table in tables for form in _forms_of(table) for curve in _curves_of(table, form)
     ]
     if not curves:
         raise ValueError(
@@ -128,6 +124,15 @@ def read_benchmark(folder: str | os.PathLike[str]) -> list[BenchmarkCurve]:
             f"{', '.join(Path(table.path).name for table in tables) or 'none'}."
         )
     return curves
+
+
+def is_benchmark(table: CsvTable) -> bool:
+    """Tell whether a table has the columns of the benchmark in either form."""
+    return bool(_forms_of(table))
+
+
+def _forms_of(table: CsvTable) -> list[_Form]:
+    return [form for form in (_TIDY, _ORIGINAL) if set(form.columns) <= set(table.columns)]
 
 
 def _curves_of(table: CsvTable, form: _Form) -> list[BenchmarkCurve]:
