@@ -9,12 +9,12 @@ Run ``python examples/measured/digits.py``: about a minute on one core.
 import warnings
 
 import numpy as np
+from bundling import folder_argument, write_curve
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
-from tables import folder_argument, write_curve
 
 REPLICATES = 16
 N_TEST = 450

@@ -4,17 +4,17 @@ All pairs (a, b) of residues are the data. A network of one hidden layer with qu
 (Gromov, "Grokking modular arithmetic", 2023) trains on some of them, all at once, with AdamW; the
 others are the test. It fits its pairs at once, and finds the rule late or, from few pairs, never.
 
-Run ``python examples/measured/modular_addition.py``: about four minutes on one core.
+Run ``python examples/measured/modular_addition.py``: about three minutes on one core.
 """
 
 import numpy as np
-from tables import folder_argument, write_curve
+from bundling import folder_argument, write_curve
 
 PRIME, HIDDEN = 23, 96
 RATE, DECAY = 0.01, 0.3
 STEPS, FEWER_STEPS = 6000, 3000
 N_TRAIN = 320
-REPLICATES = 8
+REPLICATES = 6
 CHECKPOINTS = np.unique(np.round(np.geomspace(10, STEPS, 60)).astype(int))
 SIZES = np.round(np.linspace(80, 480, 21)).astype(int)
 

@@ -7,7 +7,7 @@ Run ``python examples/measured/online_student.py``: about two minutes on one cor
 """
 
 import numpy as np
-from tables import folder_argument, write_curve
+from bundling import folder_argument, write_curve
 
 INPUTS, TEACHER, STUDENT = 12, 32, 128
 BATCH, STEPS, RATE = 32, 200_000, 0.03
@@ -20,8 +20,8 @@ def teach(inputs, first, second):
     return np.tanh(inputs @ first) @ second
 
 
-def run(seed=1):
-    """Return the test loss at each checkpoint of stochastic gradient descent."""
+def run(steps=STEPS, seed=1):
+    """Return the test loss at each checkpoint of so many steps of gradient descent."""
     generator = np.random.default_rng(seed)
     of_teacher = (
         1.5 * generator.standard_normal((INPUTS, TEACHER)) / np.sqrt(INPUTS),
@@ -32,7 +32,7 @@ def run(seed=1):
     test = generator.standard_normal((N_TEST, INPUTS))
     truth = teach(test, *of_teacher)
     losses, due = [], set(CHECKPOINTS.tolist())
-    for step in range(1, STEPS + 1):
+    for step in range(1, steps + 1):
         inputs = generator.standard_normal((BATCH, INPUTS))
         hidden = np.tanh(inputs @ first)
         error = (hidden @ second - teach(inputs, *of_teacher)) / BATCH

@@ -9,12 +9,15 @@ Run ``python examples/measured/random_features.py``: about five minutes on one c
 """
 
 import numpy as np
-from tables import folder_argument, write_curve
+from bundling import folder_argument, write_curve
 
 ALPHA = 0.5  # of the spectrum; so the resolution-limited loss falls with x**-0.5
 REPLICATES = 24
+MANY = 96  # where a small difference to a limit is to be seen
+AT_A_PEAK = 60
 N_FEATURES = 16384  # of infinitely many that the resolution-limited regimes draw one by one
 N_SMALL = 1024  # of all features there are, in the other regimes
+N_PEAK = 512  # of all features in double descent
 FEW = 32  # width, or samples, where the other grows
 SIGMA = 0.5  # of the label noise in double descent
 RIDGE = 1e-3  # keeps the peak of double descent finite, and its mean over replicates
@@ -111,8 +114,9 @@ class Fixed:
         return self.loss(mixture.T @ weights)
 
 
-def double_descent(samples, width, generator, variances):
+def double_descent(samples, width, generator):
     """Return the test loss, label noise included, of random features fitted to noisy labels."""
+    variances = spectrum(N_PEAK)
     teacher = generator.standard_normal(len(variances))
     mixture = generator.standard_normal((width, len(variances))) / np.sqrt(width)
     features = draw(generator, samples, variances)
@@ -122,7 +126,7 @@ def double_descent(samples, width, generator, variances):
     return variances @ (teacher - mixture.T @ weights) ** 2 + SIGMA**2
 
 
-def measure(x, loss, *, replicates=REPLICATES):
+def measure(x, loss, replicates):
     """Return the replicates at each x; each has a generator of its own."""
     return [
         [loss(at, np.random.default_rng([int(at), number])) for number in range(replicates)]
@@ -142,6 +146,7 @@ CURVES = {
         "training samples",
         half_octaves(16, 1024),
         infinite_width,
+        REPLICATES,
     ),
     "random_features_width_resolution": (
         "infinitely many samples, against the number of random features. Resolution-limited: "
@@ -149,6 +154,7 @@ CURVES = {
         "random features",
         half_octaves(16, 1024),
         infinite_data,
+        REPLICATES,
     ),
     "random_features_data_variance": (
         f"{FEW} random features, against the number of samples. Variance-limited: theory gives the "
@@ -156,6 +162,7 @@ CURVES = {
         "training samples",
         half_octaves(8 * FEW, 1024 * FEW),
         FIXED.more_data,
+        REPLICATES,
     ),
     "random_features_width_variance": (
         f"{FEW} samples, against the number of random features. Variance-limited: theory gives the "
@@ -163,32 +170,32 @@ CURVES = {
         "random features",
         half_octaves(8 * FEW, 1024 * FEW),
         FIXED.more_width,
+        MANY,
+    ),
+    "double_descent_width": (
+        f"128 samples with label noise of standard deviation {SIGMA:g}, against the number of "
+        "random features. The loss rises to a peak at 128 and falls again.",
+        "random features",
+        half_octaves(8, 2048),
+        lambda width, generator: double_descent(128, width, generator),
+        AT_A_PEAK,
+    ),
+    "double_descent_samples": (
+        f"64 random features, label noise of standard deviation {SIGMA:g}, against the number of "
+        "samples. The loss rises to a peak at 64 and falls again.",
+        "training samples",
+        half_octaves(8, 2048),
+        lambda samples, generator: double_descent(samples, 64, generator),
+        AT_A_PEAK,
     ),
 }
 
 
 def main():
     folder = folder_argument(__doc__)
-    for name, (about, x_name, x, loss) in CURVES.items():
-        y = measure(x, loss)
+    for name, (about, x_name, x, loss, replicates) in CURVES.items():
+        y = measure(x, loss, replicates)
         write_curve(folder, name, __file__, SETTING + about, x_name, "test loss", x, y)
-    variances, many = spectrum(512), 60
-    by_width = half_octaves(8, 2048)
-    y = measure(by_width, lambda p, g: double_descent(128, p, g, variances), replicates=many)
-    about = (
-        f"128 samples with label noise of standard deviation {SIGMA:g}, against the number of "
-        "random features. The loss rises to a peak at 128 and falls again."
-    )
-    note = (folder, "double_descent_width", __file__, SETTING + about)
-    write_curve(*note, "random features", "test loss", by_width, y)
-    by_samples = half_octaves(8, 2048)
-    y = measure(by_samples, lambda n, g: double_descent(n, 64, g, variances), replicates=many)
-    about = (
-        f"64 random features, label noise of standard deviation {SIGMA:g}, against the number of "
-        "samples. The loss rises to a peak at 64 and falls again."
-    )
-    note = (folder, "double_descent_samples", __file__, SETTING + about)
-    write_curve(*note, "training samples", "test loss", by_samples, y)
 
 
 if __name__ == "__main__":

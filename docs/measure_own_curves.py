@@ -1,0 +1,125 @@
+"""How well the curves measured with this package are forecast: ``make own-curves``.
+
+BNSL(0) to BNSL(2) are fitted to the first 70 % of the points of each bundled curve, with lognormal
+noise and with correlated noise, and averaged by evidence; the other points are forecast. Then the
+curves of random features, whose exponents are known, are fitted as a whole and their exponents
+set beside the theory's. One row of a CSV file for each curve; what is there is not measured again.
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from measuring import chains_at_once, markdown, measure
+
+import bayes_bnsl as bb
+from bayes_bnsl.datasets import curve_names
+
+LAWS = [bb.BNSL(n) for n in range(3)]
+SHARE_SEEN = 0.7
+WAYS = {"LogNormal": None, "auto": "auto"}
+FORECAST = [
+    *("seen", "later", "factor", "inside", "rmsle", "naive_rmsle", "log_score", "width"),
+    *("best", "status", "seconds"),
+]
+BOUNDS = ["exponent_lower", "exponent", "exponent_upper"]
+KINDS = ["variance-limited", "resolution-limited"]
+THEORY = {
+    "random_features_data_resolution": 0.5,
+    "random_features_width_resolution": 0.5,
+    "random_features_data_variance": 1.0,
+    "random_features_width_variance": 1.0,
+}
+
+
+def compared(curve, noise, cores):
+    """Return the laws compared by evidence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bb.NotConvergedWarning)
+        settings = {"seed": 1, "progress": False, "cores": cores}
+        return bb.compare(curve, LAWS, by="evidence", noise=noise, **settings)
+
+
+def forecast_curve(name, noise, cores):
+    """Return the row of one curve."""
+    curve = bb.load_curve(name)
+    seen, later = curve.split(n=round(SHARE_SEEN * len(curve)))
+    choice = compared(seen, noise, cores)
+    fits = choice.fits.values()
+    ahead = bb.forecast(choice, later.x, y_se=later.y_se, seed=1)
+    band = bb.interval(ahead, prob=0.9)["y"].transpose("bound", "x").values
+    naive = bb.naive_forecasts(seen, later.x).values()
+    return {
+        "seen": len(seen),
+        "later": len(later),
+        "factor": f"{later.x[-1] / seen.x[-1]:.3g}",
+        "inside": int(np.sum((band[0] < later.y) & (later.y < band[2]))),
+        "rmsle": f"{bb.rmsle(ahead, later.y).rmsle:.4f}",
+        "naive_rmsle": f"{min(bb.rmsle(each, later.y).rmsle for each in naive):.4f}",
+        "log_score": f"{float(bb.log_score(ahead, later.y).mean()):.3f}",
+        "width": f"{np.mean(np.log(band[2] / band[0])):.4f}",
+        "best": choice.best,
+        "status": "converged" if all(fit.status.ok for fit in fits) else "not converged",
+        "seconds": f"{sum(fit.seconds for fit in fits):.1f}",
+    }
+
+
+def find_exponent(name, law, cores):
+    """Return the exponent of the last segment; the law is "best" for the most probable one."""
+    choice = compared(bb.load_curve(name), None, cores)
+    fit = choice.fits[choice.best if law == "best" else law]
+    found = bb.regimes(fit).table.iloc[-1]
+    row = {column: f"{found[column]:.3f}" for column in (*BOUNDS, *KINDS, "first_x")}
+    return row | {"fitted": fit.law.name, "status": fit.status.name}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
+    parser.add_argument("--workers", type=int, default=1, help="processes that measure")
+    options = parser.parse_args()
+    cores = chains_at_once(options.workers)
+    names = [name for name in curve_names() if name != "four_digit_addition"]
+    forecasts = measure(
+        options.folder / "own_curves.csv",
+        ["curve", "noise", *FORECAST],
+        {(name, label): (name, noise, cores) for label, noise in WAYS.items() for name in names},
+        forecast_curve,
+        workers=options.workers,
+    )
+    exponents = measure(
+        options.folder / "own_exponents.csv",
+        ["curve", "law", *BOUNDS, *KINDS, "first_x", "fitted", "status"],
+        {(name, law): (name, law, cores) for name in THEORY for law in ("BNSL(0)", "best")},
+        find_exponent,
+        workers=options.workers,
+    )
+    table = pd.DataFrame(forecasts)
+    header = ["curve", "seen", "held out", "to", "held", "RMSLE", "naive", "log score", "best law"]
+    for label in WAYS:
+        some = table[table["noise"] == label]
+        inside, later = (some[column].astype(int).sum() for column in ("inside", "later"))
+        print(f"\n{label}: {inside} of {later} held-out points inside, {inside / later:.2f}\n")
+        rows = [
+            [
+                row["curve"], row["seen"], row["later"], f"{row['factor']}x", row["inside"],
+                row["rmsle"], row["naive_rmsle"], row["log_score"], row["best"],
+            ]
+            for _, row in some.iterrows()
+        ]  # fmt: skip
+        print(markdown(header, rows))
+    print()
+    rows = [
+        [
+            row["curve"], row["fitted"], THEORY[row["curve"]], row["exponent"],
+            f"{row['exponent_lower']} to {row['exponent_upper']}", *(row[kind] for kind in KINDS),
+        ]
+        for row in exponents
+    ]  # fmt: skip
+    print(markdown(["curve", "law", "theory", "median", "90 % interval", *KINDS], rows))
+
+
+if __name__ == "__main__":
+    main()
