@@ -10,6 +10,7 @@ import argparse
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from measuring import chains_at_once, markdown, measure
@@ -19,7 +20,8 @@ from bayes_bnsl.datasets import curve_names
 
 LAWS = [bb.BNSL(n) for n in range(3)]
 SHARE_SEEN = 0.7
-WAYS = {"LogNormal": None, "auto": "auto"}
+NOISES = {"LogNormal": bb.LogNormal(), "Correlated": bb.Correlated()}
+WAYS = {"LogNormal": ("LogNormal",), "auto": tuple(NOISES)}
 FORECAST = [
     *("seen", "later", "factor", "inside", "rmsle", "naive_rmsle", "log_score", "width"),
     *("best", "status", "seconds"),
@@ -34,19 +36,36 @@ THEORY = {
 }
 
 
-def compared(curve, noise, cores):
-    """Return the laws compared by evidence."""
+def compared(folder, name, part, noises, cores):
+    """Return the laws compared by evidence; fits come from their files if there are any."""
+    curve = parts(name)[part]
+    fits = {}
+    for law in LAWS:
+        for noise in noises:
+            path = folder / f"{name}-{part}-{law.n_breaks}-{noise}.nc"
+            if not path.exists():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", bb.NotConvergedWarning)
+                    settings = {"seed": 1, "progress": False, "cores": cores}
+                    bb.fit(curve, law, noise=NOISES[noise], **settings).save(path)
+            label = law.name if len(noises) == 1 else f"{law.name}, {noise}"
+            fits[label] = bb.load_fit(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bb.NotConvergedWarning)
-        settings = {"seed": 1, "progress": False, "cores": cores}
-        return bb.compare(curve, LAWS, by="evidence", noise=noise, **settings)
+        return bb.compare(fits, by="evidence")
 
 
-def forecast_curve(name, noise, cores):
-    """Return the row of one curve."""
+def parts(name):
+    """Return a curve, what is seen of it, and what is held out."""
     curve = bb.load_curve(name)
     seen, later = curve.split(n=round(SHARE_SEEN * len(curve)))
-    choice = compared(seen, noise, cores)
+    return {"all": curve, "seen": seen, "later": later}
+
+
+def forecast_curve(folder, name, noises, cores):
+    """Return the row of one curve."""
+    seen, later = (parts(name)[part] for part in ("seen", "later"))
+    choice = compared(folder, name, "seen", noises, cores)
     fits = choice.fits.values()
     ahead = bb.forecast(choice, later.x, y_se=later.y_se, seed=1)
     band = bb.interval(ahead, prob=0.9)["y"].transpose("bound", "x").values
@@ -66,34 +85,60 @@ def forecast_curve(name, noise, cores):
     }
 
 
-def find_exponent(name, law, cores):
+def find_exponent(folder, name, law, cores):
     """Return the exponent of the last segment; the law is "best" for the most probable one."""
-    choice = compared(bb.load_curve(name), None, cores)
+    choice = compared(folder, name, "all", ("LogNormal",), cores)
     fit = choice.fits[choice.best if law == "best" else law]
     found = bb.regimes(fit).table.iloc[-1]
     row = {column: f"{found[column]:.3f}" for column in (*BOUNDS, *KINDS, "first_x")}
     return row | {"fitted": fit.law.name, "status": fit.status.name}
 
 
+def picture(folder, names):
+    """Draw the forecasts that were measured, with default noise."""
+    figure, axes = plt.subplots(5, 3, figsize=(12, 15), layout="constrained")
+    for ax, name in zip(axes.flat, names, strict=False):
+        choice = compared(folder, name, "seen", ("LogNormal",), 1)
+        bb.plot_forecast(choice, held_out=parts(name)["later"], ax=ax)
+        ax.set_title(name, fontsize="medium")
+        if ax is not axes[0, 0]:
+            ax.get_legend().remove()
+    for ax in list(axes.flat)[len(names) :]:
+        ax.set_axis_off()
+    return figure
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
     parser.add_argument("--workers", type=int, default=1, help="processes that measure")
+    parser.add_argument(
+        "--picture", type=Path, help="draw the forecasts of the fits that are there"
+    )
     options = parser.parse_args()
     cores = chains_at_once(options.workers)
+    fits = options.folder / "own_fits"
+    fits.mkdir(parents=True, exist_ok=True)
     names = [name for name in curve_names() if name != "four_digit_addition"]
-    forecasts = measure(
-        options.folder / "own_curves.csv",
-        ["curve", "noise", *FORECAST],
-        {(name, label): (name, noise, cores) for label, noise in WAYS.items() for name in names},
-        forecast_curve,
-        workers=options.workers,
-    )
+    if options.picture:
+        picture(fits, names).savefig(options.picture, dpi=80)
+        return
     exponents = measure(
         options.folder / "own_exponents.csv",
         ["curve", "law", *BOUNDS, *KINDS, "first_x", "fitted", "status"],
-        {(name, law): (name, law, cores) for name in THEORY for law in ("BNSL(0)", "best")},
+        {(name, law): (fits, name, law, cores) for name in THEORY for law in ("BNSL(0)", "best")},
         find_exponent,
+        workers=options.workers,
+    )
+    forecasts = measure(
+        options.folder / "own_curves.csv",
+        ["curve", "noise", *FORECAST],
+        {
+            (name, label): (fits, name, noises, cores)
+            for label, noises in WAYS.items()
+            for name in names
+        },
+        forecast_curve,
         workers=options.workers,
     )
     table = pd.DataFrame(forecasts)
