@@ -23,7 +23,8 @@ SHARE_SEEN = 0.7
 NOISES = {"LogNormal": bb.LogNormal(), "Correlated": bb.Correlated()}
 WAYS = {"LogNormal": ("LogNormal",), "auto": tuple(NOISES)}
 FORECAST = [
-    *("seen", "later", "factor", "inside", "rmsle", "naive_rmsle", "log_score", "width"),
+    *("seen", "later", "factor", "inside", "inside_learned"),
+    *("rmsle", "naive_rmsle", "log_score", "log_score_learned"),
     *("best", "status", "seconds"),
 ]
 BOUNDS = ["exponent_lower", "exponent", "exponent_upper"]
@@ -68,21 +69,28 @@ def forecast_curve(folder, name, noises, cores):
     choice = compared(folder, name, "seen", noises, cores)
     fits = choice.fits.values()
     ahead = bb.forecast(choice, later.x, y_se=later.y_se, seed=1)
-    band = bb.interval(ahead, prob=0.9)["y"].transpose("bound", "x").values
+    bent = bb.forecast(choice, later.x, y_se=later.y_se, unseen_breaks="learned", seed=1)
     naive = bb.naive_forecasts(seen, later.x).values()
     return {
         "seen": len(seen),
         "later": len(later),
         "factor": f"{later.x[-1] / seen.x[-1]:.3g}",
-        "inside": int(np.sum((band[0] < later.y) & (later.y < band[2]))),
+        "inside": inside(ahead, later),
+        "inside_learned": inside(bent, later),
         "rmsle": f"{bb.rmsle(ahead, later.y).rmsle:.4f}",
         "naive_rmsle": f"{min(bb.rmsle(each, later.y).rmsle for each in naive):.4f}",
         "log_score": f"{float(bb.log_score(ahead, later.y).mean()):.3f}",
-        "width": f"{np.mean(np.log(band[2] / band[0])):.4f}",
+        "log_score_learned": f"{float(bb.log_score(bent, later.y).mean()):.3f}",
         "best": choice.best,
         "status": "converged" if all(fit.status.ok for fit in fits) else "not converged",
         "seconds": f"{sum(fit.seconds for fit in fits):.1f}",
     }
+
+
+def inside(ahead, later):
+    """Return how many points lie within the 90 % band."""
+    lower, _, upper = bb.interval(ahead, prob=0.9)["y"].transpose("bound", "x").values
+    return int(np.sum((lower < later.y) & (later.y < upper)))
 
 
 def find_exponent(folder, name, law, cores):
@@ -142,19 +150,17 @@ def main():
         workers=options.workers,
     )
     table = pd.DataFrame(forecasts)
-    header = ["curve", "seen", "held out", "to", "held", "RMSLE", "naive", "log score", "best law"]
+    counts = ["seen", "later", "inside", "inside_learned"]
+    table[counts] = table[counts].astype(int)
+    header = ["curve", "seen", "held out", "up to", "within", "within, unseen breaks"]
+    header += ["RMSLE", "naive RMSLE", "log score", "log score, unseen breaks", "best law"]
+    shown = ["curve", *counts[:2], "factor", *counts[2:], "rmsle", "naive_rmsle"]
+    shown += ["log_score", "log_score_learned", "best"]
     for label in WAYS:
         some = table[table["noise"] == label]
-        inside, later = (some[column].astype(int).sum() for column in ("inside", "later"))
-        print(f"\n{label}: {inside} of {later} held-out points inside, {inside / later:.2f}\n")
-        rows = [
-            [
-                row["curve"], row["seen"], row["later"], f"{row['factor']}x", row["inside"],
-                row["rmsle"], row["naive_rmsle"], row["log_score"], row["best"],
-            ]
-            for _, row in some.iterrows()
-        ]  # fmt: skip
-        print(markdown(header, rows))
+        shares = some[counts[2:]].sum() / some["later"].sum()
+        print(f"\n{label}: share of held-out points within the band {shares.round(2).to_dict()}\n")
+        print(markdown(header, some[shown].values.tolist()))
     print()
     rows = [
         [
