@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence \
-        forecasts futures scaling clean
+        forecasts futures scaling own-curves own-curves-data clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -69,6 +69,13 @@ futures: .venv/.ready ## how often bands hold on simulated futures; COUNT= WORKE
 
 scaling: .venv/.ready ## what more points, breaks, curves and processes cost; PARTS="points curves"
 	$(py) docs/measure_scaling.py $(PARTS)
+
+own-curves: .venv/.ready ## how well the bundled curves are forecast, and their exponents; WORKERS=
+	$(py) docs/measure_own_curves.py --workers $(or $(WORKERS),1)
+
+own-curves-data: .venv/.ready ## measure the bundled curves again, for a quarter of an hour
+	for script in random_features digits modular_addition online_student; do \
+	    $(py) examples/measured/$$script.py || exit 1; done
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

@@ -60,6 +60,8 @@ from .priors import Scale as Scale
 from .questions import gain as gain
 from .questions import probability as probability
 from .questions import x_to_reach as x_to_reach
+from .regimes import Regimes as Regimes
+from .regimes import regimes as regimes
 from .report import report as report
 from .result import Fit as Fit
 from .result import load_fit as load_fit

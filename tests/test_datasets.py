@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
+from pathlib import Path
 
+import numpy as np
 import pooch
 import pytest
+from scipy.optimize import brentq
 
 from bayes_bnsl.datasets import (
     BenchmarkCurve,
@@ -65,6 +70,127 @@ def test_every_bundled_curve_loads_and_tells_its_source(name):
 def test_an_unknown_name_lists_the_known_ones(name):
     with pytest.raises(ValueError, match=r"is no bundled curve.*'four_digit_addition'"):
         load_curve(name)
+
+
+# --- curves measured by the scripts in examples/measured ----------------------------------
+
+SCRIPTS = Path(__file__).parent.parent / "examples" / "measured"
+
+
+@pytest.fixture(scope="module")
+def script():
+    """Import a script that measured curves."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(SCRIPTS))
+    yield importlib.import_module
+    sys.path.remove(str(SCRIPTS))
+    for name in {path.stem for path in SCRIPTS.glob("*.py")} - before:
+        sys.modules.pop(name, None)
+
+
+def kernel_scale(n, variances, rest):
+    """Return kappa with ``n = sum_i v_i / (v_i + kappa) + rest / kappa``."""
+
+    def excess(log_kappa):
+        kappa = np.exp(log_kappa)
+        return np.sum(variances / (variances + kappa)) + rest / kappa - n
+
+    return np.exp(brentq(excess, -30, 10))
+
+
+def in_standard_errors(curve, theory):
+    return (curve.y - theory) / curve.y_se
+
+
+def test_loss_of_infinite_width_is_that_of_theory(script):
+    # Simon et al., "The eigenlearning framework", TMLR 2023: exact for many Gaussian features
+    features = script("random_features")
+    variances, rest = features.spectrum(features.N_FEATURES), features.rest()
+    curve = load_curve("random_features_data_resolution")
+    theory = []
+    for n in curve.x:
+        kappa = kernel_scale(n, variances, rest)
+        learnt = variances / (variances + kappa)
+        unlearnt = np.sum(variances * (1 - learnt) ** 2) + rest
+        theory.append(unlearnt / (1 - np.sum(learnt**2) / n))
+    assert np.abs(in_standard_errors(curve, theory)).max() < 4
+    slope = np.polyfit(curve.log_x, np.log(theory), 1)[0]
+    assert slope == pytest.approx(-features.ALPHA, abs=0.02)
+
+
+def test_loss_of_infinite_data_is_that_of_theory(script):
+    features = script("random_features")
+    variances, rest = features.spectrum(features.N_FEATURES), features.rest()
+    curve = load_curve("random_features_width_resolution")
+    theory = [n * kernel_scale(n, variances, rest) for n in curve.x]
+    assert np.abs(in_standard_errors(curve, theory)).max() < 4
+    slope = np.polyfit(curve.log_x, np.log(theory), 1)[0]
+    assert slope == pytest.approx(-features.ALPHA, abs=0.02)
+
+
+def test_variance_limited_losses_come_to_their_limits_in_closed_form(script):
+    fixed, few = script("random_features").Fixed(), script("random_features").FEW
+    by_data = load_curve("random_features_data_variance")
+    theory = fixed.limit_of_data() * (by_data.x - 1) / (by_data.x - few - 1)
+    assert np.abs(in_standard_errors(by_data, theory)).max() < 4
+    # what random features add to the limit lies outside the samples' own span; the inverse of a
+    # Wishart matrix of n degrees of freedom has the mean I / (n - FEW - 1)
+    samples, variances = fixed.samples, fixed.variances
+    kernel = samples @ samples.T
+    inside = np.linalg.solve(kernel, samples * variances)
+    outside = variances.sum() - np.trace(inside @ samples.T)
+    y = samples @ fixed.teacher
+    by_width = load_curve("random_features_width_variance")
+    added = outside * (y @ np.linalg.solve(kernel, y)) / (by_width.x - few - 1)
+    theory = fixed.limit_of_width() + added
+    assert np.abs(in_standard_errors(by_width, theory)).max() < 4
+
+
+def test_double_descent_peaks_where_samples_and_features_are_as_many():
+    for name, peak in (("double_descent_width", 128), ("double_descent_samples", 64)):
+        curve = load_curve(name)
+        at = int(np.argmax(curve.y))
+        assert curve.x[at] == peak
+        assert curve.y[at] > 2 * curve.y[:at].min() > 2 * curve.y[-1]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in curve_names() if name.startswith(("random_features", "double"))]
+)
+def test_script_measures_the_first_point_again(script, name):
+    features, curve = script("random_features"), load_curve(name)
+    _, _, x, loss, replicates = features.CURVES[name]
+    assert curve.x.tolist() == x.tolist()
+    (again,) = features.measure(x[:1], loss, replicates)
+    assert np.mean(again) == pytest.approx(curve.y[0], rel=1e-6)
+    assert np.std(again, ddof=1) / np.sqrt(len(again)) == pytest.approx(curve.y_se[0], rel=1e-3)
+
+
+def test_scripts_of_trainings_measure_the_first_points_again(script):
+    student, curve = script("online_student"), load_curve("online_student")
+    np.testing.assert_allclose(student.run(steps=200), curve.y[curve.x <= 200], rtol=1e-5)
+    assert curve.y_se is None
+    modular, curve = script("modular_addition"), load_curve("modular_addition_steps")
+    each = [
+        modular.train(modular.N_TRAIN, 21, np.random.default_rng([1, number]))
+        for number in range(modular.REPLICATES)
+    ]
+    again = np.exp(np.log(each).mean(axis=0))
+    np.testing.assert_allclose(again, curve.y[curve.x <= 21], rtol=1e-5)
+
+
+def test_replicates_become_a_file_with_standard_errors(script, tmp_path, capsys):
+    names = (tmp_path, "mine", "some/script.py", "What it is.", "images", "loss", [10, 20])
+    script("bundling").write_curve(*names, [[1.0, 3.0], [4.0, 4.0]])
+    table = (tmp_path / "mine.csv").read_text()
+    assert table == "images,loss,standard error\n10,2,1\n20,4,0\n"
+    assert "python examples/measured/script.py" in (tmp_path / "mine.md").read_text()
+    script("bundling").write_curve(*names, [[1.0, 4.0], [1.0, 1.0]], geometric=True)
+    table = (tmp_path / "mine.csv").read_text()
+    assert table == f"images,loss,standard error\n10,2,{2 * np.log(2):.4g}\n20,1,0\n"
+    script("bundling").write_curve(*names, [1.5, 1.25])
+    assert (tmp_path / "mine.csv").read_text() == "images,loss\n10,1.5\n20,1.25\n"
+    assert "mine: 2 points" in capsys.readouterr().out
 
 
 # --- the benchmark ------------------------------------------------------------------------
