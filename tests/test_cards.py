@@ -45,8 +45,8 @@ def test_dots_fill_the_picture_and_are_never_too_many(n):
     )
     assert len(across) == len(down) == min(n, 200)
     if n > 1:
-        assert (across[0], across[-1]) == (8, 152)
-        assert (down[0], down[-1]) == (72, 8)
+        assert (across[0], across[-1]) == (8, 192)
+        assert (down[0], down[-1]) == (112, 8)
         assert across == sorted(across)
     else:
-        assert (across, down) == ([80], [40])
+        assert (across, down) == ([100], [60])

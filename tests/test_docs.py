@@ -13,7 +13,13 @@ import bayes_bnsl as bb
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"choosing.md", "laws.md", "noise.md", "priors.md"}  # models that no other test needs
+SLOW = {
+    "choosing.md",
+    "gallery.md",
+    "laws.md",
+    "noise.md",
+    "priors.md",
+}  # models that no other test needs
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
 
