@@ -95,10 +95,8 @@ def plot_predictive(
         ax.plot(grid, median, color=BLUE, label="their median")
     dots(ax, curve, ink(), "fitted points")
     scale_axes(ax, curve, log=log)
-    ax.set(
-        ylim=_room_around(curve.to_reported(curve.y), ax, curve.ceiling),
-        xlim=(first / 1.05, last * 1.05),
-    )
+    ax.set_ylim(*_room_around(curve, ax))
+    ax.set_xlim(first / 1.05, last * 1.05)
     number_ticks(ax)
     what = " and ".join(
         name for name, drawn in (("prior", prior), ("posterior", posterior)) if drawn
@@ -202,9 +200,9 @@ def _points_along(
     return np.asarray(curve.to_reported(y))
 
 
-def _room_around(y: NDArray[np.float64], ax: Axes, ceiling: float | None) -> tuple[float, float]:
+def _room_around(curve: Curve, ax: Axes) -> tuple[float, float]:
     """Return limits that show all that is drawn, up to twice the points' range to each side."""
-    logged = ax.get_yscale() == "log"
+    logged, y, ceiling = ax.get_yscale() == "log", curve.to_reported(curve.y), curve.ceiling
     to, back = (np.log, np.exp) if logged else (np.asarray, np.asarray)
     low, high = to(ax.get_ylim())
     first, last = to(np.array([y.min(), y.max()]))

@@ -598,6 +598,12 @@ def test_repr_tells_the_facts():
     assert repr(Curve([1], [2])) == "<Curve 'curve': 1 point, x 1, y 2>"
 
 
+def test_what_is_reported_has_a_name():
+    assert Curve([1], [2], y_name="loss").reported_name == "loss"
+    accuracy = Curve.from_accuracy([10, 100], [50.0, 75.0], ceiling=100.0, y_name="top-1 error")
+    assert accuracy.reported_name == "100 - top-1 error"
+
+
 def test_html_escapes_names_and_draws_every_point():
     curve = Curve([1, 10, 100], [3, 2, 1], name="<b>", x_name="a & b", y_name="'<script>'")
     card = curve._repr_html_()

@@ -13,13 +13,8 @@ import bayes_bnsl as bb
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {
-    "choosing.md",
-    "gallery.md",
-    "laws.md",
-    "noise.md",
-    "priors.md",
-}  # models that no other test needs
+# Pages with models that no other test needs, and the one that draws everything.
+SLOW = {"choosing.md", "gallery.md", "laws.md", "noise.md", "priors.md"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
 
