@@ -293,6 +293,11 @@ class Curve(FromTables):
         """What `to_reported` leads back to is called, such as ``100 - error``.
 
         For a curve that was not made by `from_accuracy` it is `y_name`.
+
+        Examples
+        --------
+        >>> Curve.from_accuracy([10, 100], [0.5, 0.75]).reported_name
+        '1 - error'
         """
         return self.y_name if self.ceiling is None else f"{self.ceiling:g} - {self.y_name}"
 

@@ -92,6 +92,12 @@ def plot_pit(pit: ArrayLike, *, prob: float = 0.95, ax: Axes | None = None) -> A
     ------
     TypeError, ValueError
         If a value or `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> ax = plot_pit([0.2, 0.5, 0.9])
+    >>> ax.get_xlabel()
+    'PIT value'
     """
     values = _checked(pit, prob)
     ax = new_axes(ax, (5.5, 3.6))
@@ -170,6 +176,11 @@ def plot_coverage(pit: Checks | ArrayLike, *, prob: float = 0.95, ax: Axes | Non
     ------
     TypeError, ValueError
         If a value or `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> plot_coverage([0.2, 0.5, 0.9, 0.97]).get_title()
+    '50% intervals hold 25%, 90% intervals 75%'
     """
     values = _checked(pit.pit.values if isinstance(pit, Checks) else pit, prob)
     n = values.size

@@ -35,6 +35,9 @@ __all__ = ["plot_predictive", "plot_residuals"]
 N_BINS = 12
 """Distances at which the autocorrelation is drawn, at most."""
 
+FARTHEST = 300.0
+"""Log of what no picture shows."""
+
 FEWEST_PAIRS = 8
 """Pairs of points that a distance needs: the correlation of fewer is noise."""
 
@@ -182,7 +185,8 @@ def plot_residuals(
         number_ticks(ax)
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.3 * (high - low))  # of the legend
-        legend(ax, loc="upper right", ncols=2)
+        if ax.get_legend_handles_labels()[0]:
+            legend(ax, loc="upper right", ncols=2)
     return np.array([left, right], dtype=object)
 
 
@@ -195,8 +199,8 @@ def _points_along(
     if curve.y_se is not None:
         errors = np.interp(np.log(grid), curve.log_x, curve.y_se / curve.y)
     along = replace(fit, curve=Curve(grid, np.ones_like(grid), y_se=errors))
-    with np.errstate(over="ignore"):  # the prior may reach anywhere
-        y = np.exp(new_points(along, theta, generator)[1])
+    log_y = new_points(along, theta, generator)[1]
+    y = np.exp(np.clip(log_y, -FARTHEST, FARTHEST))  # the prior may reach anywhere
     return np.asarray(curve.to_reported(y))
 
 

@@ -147,7 +147,7 @@ def _drawn_parameters(fit: Fit) -> dict[str, xr.DataArray]:
 
 def _quantities(fit: Fit) -> dict[str, xr.DataArray]:
     """Return every scalar that can be drawn against another, breaks counted."""
-    found = {}
+    found: dict[str, xr.DataArray] = {}
     for name, draws in _drawn_parameters(fit).items():
         if "brk" in draws.dims:
             parts = {f"{name}{i}": draws.sel(brk=i, drop=True) for i in draws["brk"].values}

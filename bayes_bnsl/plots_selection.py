@@ -226,7 +226,11 @@ def plot_breaks(
         probability = source.n_breaks
         if not len(probability):
             raise ValueError("There is no law BNSL(n) with weight to count the breaks of.")
-        panels = list(axes) or list(_two_panels())
+        panels = list(axes)
+        if not panels:
+            panels += plt.subplots(
+                1, 2, figsize=(9, 3.6), width_ratios=(1, 2.4), layout="constrained"
+            )[1].tolist()
         _draw_numbers(panels[0], probability, source.curve.name)
         rows = [
             (f"{fit.law.name}, probability {share:.2f}", _log_places(fit))
@@ -241,11 +245,6 @@ def plot_breaks(
     return np.array(panels, dtype=object)
 
 
-def _two_panels() -> NDArray[np.object_]:
-    figure = {"figsize": (9, 3.6), "width_ratios": (1, 2.4), "layout": "constrained"}
-    return np.asarray(plt.subplots(1, 2, **figure)[1])  # type: ignore[arg-type]
-
-
 def _draw_numbers(ax: Axes, probability: Any, name: str) -> None:
     """Draw the probability of each number of breaks."""
     ax.bar(probability.index, probability.values, color=BLUE, width=0.6)
@@ -258,8 +257,8 @@ def _draw_numbers(ax: Axes, probability: Any, name: str) -> None:
 
 def _log_places(fit: Fit) -> list[NDArray[np.float64]]:
     """Return draws of the log of the place of each break."""
-    log_d = np.log(fit.posterior["d"])
-    return [log_d.isel(brk=i).values.ravel() for i in range(fit.law.n_breaks)]
+    d = fit.posterior["d"]
+    return [np.log(d.isel(brk=i).values.ravel()) for i in range(fit.law.n_breaks)]
 
 
 def _extent(log_d: NDArray[np.float64]) -> str:
@@ -279,7 +278,7 @@ def _draw_places(
         foot = ax.transData.inverted().transform((0.0, low - 0.5 * (high - low)))[1]
         ax.set_ylim(bottom=foot)
     number_ticks(ax)
-    grid = np.geomspace(*curve.x[[0, -1]], 300)
+    grid = np.geomspace(curve.x[0], curve.x[-1], 300)
     for row, (label, places) in enumerate(rows):
         color, shown = COLORS[row % len(COLORS)], label
         foot = 0.02 + 0.3 * row / len(rows)

@@ -133,12 +133,14 @@ def legend(ax: Axes, **settings: Any) -> None:
 def number_ticks(ax: Axes) -> None:
     """Write numbers on a logarithmic axis of less than two decades, where powers are too few."""
     for axis in (ax.xaxis, ax.yaxis):
-        low, high = axis.get_view_interval()
-        if axis.get_scale() != "log" or low <= 0 or high / low >= 100:
+        if axis.get_scale() != "log" or min(axis.get_view_interval()) <= 0:
             continue
-        if high / low < 2:
+        decades = float(np.ptp(np.log10(axis.get_view_interval())))
+        if decades >= 2:
+            continue
+        if decades < np.log10(2):
             axis.set_major_locator(MaxNLocator(6))
         else:
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 8 else TICKS))
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades > np.log10(8) else TICKS))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())

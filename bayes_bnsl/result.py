@@ -222,7 +222,7 @@ def sketch(fit: Fit) -> str:
 
 def _rows(posterior: xr.Dataset, names: Iterable[str]) -> list[tuple[str, ...]]:
     """Write median and 90 % interval of each parameter, breaks counted."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in names:
         draws = posterior[name]
         parts = [(name, draws)]

@@ -174,11 +174,12 @@ class TestPlotForecast:
             assert labelled(ax, "fitted points").get_color() == "white"
 
 
-class TestPlotForecasts:
-    @pytest.fixture(scope="class")
-    def early(self, addition):
-        return bb.fit(addition[0].split(n=12)[0], bb.BNSL(1), seed=1, draws=200, progress=False)
+@pytest.fixture(scope="module")
+def early(addition):
+    return bb.fit(addition[0].split(n=12)[0], bb.BNSL(1), seed=1, progress=False)
 
+
+class TestPlotForecasts:
     def test_draws_each_with_median_and_band(self, addition, addition_fit, early):
         fits = {"12 points": early, "14 points": addition_fit}
         ax = bb.plot_forecasts(fits, held_out=addition[1])

@@ -74,7 +74,7 @@ class TestPlotPairs:
     def test_limit_against_last_slope(self, addition_fit):
         picture = bb.plot_pairs(addition_fit, ["a", "last slope"])
         ax = picture.viz["plot"].values[1, 0]
-        (cloud,) = ax.collections
+        cloud, *_ = ax.collections
         a, slope = cloud.get_offsets().T
         np.testing.assert_allclose(np.sort(a), np.sort(addition_fit.posterior["a"].values.ravel()))
         theta = addition_fit.posterior
