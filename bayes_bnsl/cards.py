@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["card", "scatter"]
 
 _BOX = (
-    "display:inline-flex;gap:1em;align-items:center;padding:.5em .8em;color:inherit;"
+    "display:inline-flex;flex-wrap:wrap;gap:.5em 1em;align-items:center;padding:.5em .8em;"
+    "color:inherit;max-width:100%;box-sizing:border-box;"
     "border:1px solid rgba(128,128,128,.5);border-radius:6px;font-size:90%"
 )
 # Notebooks stripe tables, and push their cells to the right.
 _ROW = "background:none;text-align:left"
-_CELL = "padding:0 1em 0 0;text-align:left;white-space:nowrap"
+_CELL = "padding:0 1em 0 0;text-align:left"
 _TABLE = "margin:.3em 0 0;border:none;border-collapse:collapse;color:inherit;font-size:inherit"
 _HEAD = f"{_CELL};opacity:.65;font-weight:normal"
 _LINE = "margin:.2em 0;max-width:44em"

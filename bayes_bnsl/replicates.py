@@ -39,7 +39,7 @@ def replicate(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.DataTree:
         ``observed_data`` and ``constant_data`` as in ``fit.data``. The points are those of runs
         that start anew: with `Correlated` noise they know nothing of the residuals that were seen.
         ArviZ takes the tree as it is, as in ``arviz_plots.plot_prior_posterior`` and
-        ``arviz_plots.plot_ppc_dist``.
+        ``arviz_plots.plot_ppc_dist``; `plot_predictive` draws such points along x.
 
     Raises
     ------

@@ -64,7 +64,9 @@ class Sensitivity:
             for quantity, row in self.table.iterrows()
         ]
         header = ("", *map(str, self.table.columns))
-        return card(f"Sensitivity of {self.name}", rows, lines=(str(self),), header=header)
+        return card(
+            f"Sensitivity of {self.name}", rows, lines=str(self).splitlines(), header=header
+        )
 
 
 def sensitivity(fit: Fit, x: ArrayLike | None = None) -> Sensitivity:

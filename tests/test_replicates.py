@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import arviz_plots as azp
 import arviz_stats as azs
 import numpy as np
 import pytest
@@ -66,6 +67,9 @@ def test_arviz_takes_the_tree(line_fit):
         assert tree[name].attrs["sample_dims"] == ["chain", "draw"]
         assert tree[name].sizes["draw"] == 300
     assert np.isfinite(azs.eti(tree, group="prior", prob=0.9)["b"]).all()
+    picture = azp.plot_prior_posterior(tree, var_names=["b"], backend="none")
+    assert set(picture.viz["plot"].dataset.data_vars) == {"b"}
+    assert azp.plot_ppc_dist(tree, backend="none").viz
     again = bb.replicate(line_fit, draws=300, seed=1)
     assert tree.equals(again)
 
