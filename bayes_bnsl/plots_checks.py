@@ -185,8 +185,7 @@ def plot_residuals(
         number_ticks(ax)
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.3 * (high - low))  # of the legend
-        if ax.get_legend_handles_labels()[0]:
-            legend(ax, loc="upper right", ncols=2)
+        legend(ax, loc="upper right", ncols=2)
     return np.array([left, right], dtype=object)
 
 

@@ -67,7 +67,9 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, prior: bool = True, **setting
                 ax = panels.values[place]
                 ax.xaxis.set_major_locator(MaxNLocator(4))  # labels would run together
                 if prior:
-                    areas += _draw_prior(ax, draws[name].values[0][:, *place])
+                    # panels may be those of chains too, which share their prior
+                    at = {k: i for k, i in zip(panels.dims, place, strict=True) if k == "brk"}
+                    areas += _draw_prior(ax, draws[name].isel(chain=0, **at).values)
         if areas:
             figure = picture.viz["figure"].item()
             figure.legend(

@@ -119,6 +119,8 @@ def hill(
     """Draw the density of log x over a range of x, at a height in shares of the axes."""
     thinned = log_draws[:: max(1, log_draws.size // MOST_DRAWS)]
     density = gaussian_kde(thinned)(np.log(x))
+    if not density.max() > 0:
+        return  # out of sight
     ax.fill_between(
         x, foot, foot + height * density / density.max(),
         transform=ax.get_xaxis_transform(), color=color, alpha=0.55, lw=0, label=label,
@@ -126,8 +128,9 @@ def hill(
 
 
 def legend(ax: Axes, **settings: Any) -> None:
-    """Draw the legend."""
-    ax.legend(**{"fontsize": "small", "frameon": False} | settings)
+    """Draw the legend, if there is anything to explain."""
+    if "handles" in settings or ax.get_legend_handles_labels()[0]:
+        ax.legend(**{"fontsize": "small", "frameon": False} | settings)
 
 
 def number_ticks(ax: Axes) -> None:

@@ -65,6 +65,12 @@ class TestPlotPosterior:
         (legend,) = picture.viz["figure"].item().legends
         assert [text.get_text() for text in legend.get_texts()] == ["prior"]
 
+    def test_each_chain_may_have_its_panel(self, limit_fit):
+        picture = bb.plot_posterior(limit_fit, cols=["__variable__", "chain"])
+        panels = picture.viz["plot"]["c0"].values
+        assert panels.size == limit_fit.posterior.sizes["chain"]
+        assert all(len(areas(ax)) == 1 for ax in panels.ravel())
+
     def test_without_prior(self, limit_fit):
         picture = bb.plot_posterior(limit_fit, prior=False)
         assert not any(areas(ax) for ax in picture.viz["figure"].item().axes)

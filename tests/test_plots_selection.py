@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -86,6 +88,12 @@ class TestBreaks:
         x, height = hill.get_paths()[0].vertices.T
         assert low < x[np.argmax(height)] < high
         assert (ax.get_xscale(), ax.get_xlabel()) == ("log", addition_fit.curve.x_name)
+
+    def test_a_break_out_of_sight_has_no_hill(self, addition_fit):
+        data = addition_fit.data.copy(deep=True)
+        data["posterior"]["d"] *= 1e6
+        (ax,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
+        assert not ax.collections
 
     def test_draws_where_it_is_told(self, choice, addition_fit):
         mine = plt.subplots(1, 3)[1]
