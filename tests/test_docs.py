@@ -64,10 +64,10 @@ def test_code_blocks_run(page, tmp_path, monkeypatch):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(program, namespace)
+        plt.close("all")  # a page may draw more than matplotlib likes to keep open
         if said is not None:
             came = printed.getvalue()
             assert words(came, sampled) == words(said, sampled), f"{page.name}, line {line}"
-    plt.close("all")
 
 
 def words(text, sampled):
