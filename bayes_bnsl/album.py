@@ -11,8 +11,9 @@ from urllib.parse import quote
 from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.jobs import write_whole
 from bayes_bnsl.page import html_page
-from bayes_bnsl.plots import plot_forecast, plot_segments
+from bayes_bnsl.plots import plot_forecast
 from bayes_bnsl.plots_selection import plot_compare
+from bayes_bnsl.plots_shape import plot_segments
 from bayes_bnsl.report import report
 from bayes_bnsl.result import Fit
 

@@ -20,6 +20,7 @@ from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Correlated, StudentT
 from bayes_bnsl.process import given_others
+from bayes_bnsl.replicates import new_points
 from bayes_bnsl.result import Fit
 
 __all__ = ["Checks", "check"]
@@ -67,12 +68,15 @@ class Checks:
         return f"<Checks of a fit to {self.curve.name!r}>\n{self}"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (str(name), f"p = {row['p']:.3f}", row["sentence"])
-            for name, row in self.table.iterrows()
-        ]
+        rows = [(str(name), f"{row['p']:.3f}") for name, row in self.table.iterrows()]
         caption = "LOO-PIT values along log x"
-        return card("Posterior checks", rows, scatter(self.curve.log_x, self.pit, caption=caption))
+        return card(
+            f"Posterior checks of a fit to {self.curve.name}",
+            rows,
+            scatter(self.curve.log_x, self.pit, caption=caption),
+            lines=str(self).splitlines(),
+            header=("", "p"),
+        )
 
 
 def check(fit: Fit, *, seed: int = 0) -> Checks:
@@ -118,7 +122,7 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
     fit = with_densities(fit)
-    seen, replicated = _residuals(fit, np.random.default_rng(seed))
+    seen, replicated = residuals(fit, np.random.default_rng(seed))
     pit = loo_pit(fit)
     p_values = {
         name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
@@ -152,19 +156,27 @@ def loo_pit(fit: Fit) -> xr.DataArray:
     return xr.DataArray(pit, dims="obs_id", coords=coords, name="pit")
 
 
-def _residuals(fit: Fit, generator: np.random.Generator) -> tuple[Residuals, Residuals]:
-    """Return residuals of the points and of replicated points, in units of the noise."""
+def residuals(fit: Fit, generator: np.random.Generator) -> tuple[Residuals, Residuals]:
+    """Return residuals of the points and of replicated points, in units of the noise.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted law.
+    generator : numpy.random.Generator
+        Where the replicated points come from.
+
+    Returns
+    -------
+    seen, replicated : ndarray, shape (n_draws, n_points)
+        Log y less log mu of each draw, over the scale of the independent noise.
+    """
     total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
     taken = np.linspace(0, total - 1, min(total, MOST_DRAWS)).astype(int)
     theta = {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
-    of_noise = {name: theta[name].values for name in fit.noise.parameters}
-    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
-    _, points = problem.points(theta)
-    replicated = np.empty_like(points.residual)
-    for members in problem.runs().values():
-        log_x, scale = points.log_x[members], points.scale[:, members]
-        replicated[:, members] = fit.noise.ahead(of_noise, log_x, scale, None, generator)[2]
-    return points.residual / points.scale, replicated / points.scale
+    points, log_y = new_points(fit, theta, generator)
+    log_mu = fit.curve.log_y - points.residual
+    return points.residual / points.scale, (log_y - log_mu) / points.scale
 
 
 def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:

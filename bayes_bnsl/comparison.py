@@ -15,12 +15,12 @@ import xarray as xr
 from arviz_stats.utils import ELPDDataLOO
 from scipy.special import softmax
 
-from bayes_bnsl.cards import card, scatter
+from bayes_bnsl.cards import card
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Noise
-from bayes_bnsl.result import Fit
+from bayes_bnsl.result import Fit, sketch
 
 __all__ = ["Candidate", "Comparison"]
 
@@ -279,13 +279,19 @@ class Comparison:
         return f"<Comparison of {len(self.candidates)} laws by {by}>\n{shown}\n{self}"
 
     def _repr_html_(self) -> str:
-        rows = [("", "elpd_diff", "dse", "weight", "status")]
+        columns = ("elpd_diff", "dse", "weight")
+        rows = []
         for label, row in self.table.iterrows():
-            cells = (f"{value:.2f}" for value in row[["elpd_diff", "dse", "weight"]])
-            rows.append((str(label), *cells, row["status"]))
-        caption = f"{len(self.curve)} points on logarithmic axes"
-        picture = scatter(self.curve.log_x, self.curve.log_y, caption=caption)
-        return card(str(self), rows, picture)
+            cells = ("" if np.isnan(value) else f"{value:.2f}" for value in row[list(columns)])
+            rows.append((str(label), *cells, str(row["status"]).replace("_", " ")))
+        shown = self.fits[self.simplest] if self._eligible else None
+        return card(
+            f"{len(self.candidates)} laws on {self.curve.name}",
+            rows,
+            "" if shown is None else sketch(shown),
+            lines=(str(self),),
+            header=("", *columns, "status"),
+        )
 
 
 def _excluded(candidates: Any) -> str:

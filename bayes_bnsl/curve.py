@@ -288,6 +288,19 @@ class Curve(FromTables):
         """
         return y if self.ceiling is None else self.ceiling - y
 
+    @property
+    def reported_name(self) -> str:
+        """What `to_reported` leads back to is called, such as ``100 - error``.
+
+        For a curve that was not made by `from_accuracy` it is `y_name`.
+
+        Examples
+        --------
+        >>> Curve.from_accuracy([10, 100], [0.5, 0.75]).reported_name
+        '1 - error'
+        """
+        return self.y_name if self.ceiling is None else f"{self.ceiling:g} - {self.y_name}"
+
     def _content(self) -> tuple[Any, ...]:
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(tuple(v) if isinstance(v, np.ndarray) else v for v in values)
@@ -307,7 +320,7 @@ class Curve(FromTables):
             counted(n_replicates, "replicate"): n_replicates,
             counted(len(self.runs), "run"): self.runs,
             "known standard errors": self.y_se is not None,
-            f"reported as {self.ceiling} - {self.y_name}": self.ceiling is not None,
+            f"reported as {self.reported_name}": self.ceiling is not None,
         }
         return [fact for fact, holds in facts.items() if holds]
 

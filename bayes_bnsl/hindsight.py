@@ -185,7 +185,7 @@ class Backtest:
         title, *lines = str(self).splitlines()
         caption = f"{counted(len(self.curve), 'point')} on logarithmic axes"
         picture = scatter(self.curve.log_x, self.curve.log_y, caption=caption)
-        return card(title, [(line,) for line in lines], picture)
+        return card(title, picture=picture, lines=lines)
 
 
 def forecast_points(

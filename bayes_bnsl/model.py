@@ -287,11 +287,37 @@ def log_density_of(prior: Prior, ndim: int) -> Callable[[Any], Any]:
     callable
         Maps values to log densities, minus infinity where the prior has no mass.
     """
-    variable = getattr(pm, prior.distribution).dist(**dict(prior.parameters))
-    if (prior.at_least, prior.at_most) != (None, None):
-        variable = pm.Truncated.dist(variable, prior.at_least, prior.at_most)
+    variable = _variable(prior)
     value = pt.tensor("value", dtype="float64", shape=(None,) * ndim)
     return pytensor.function([value], pm.logp(variable, value), mode="FAST_COMPILE")
+
+
+def draws_of(prior: Prior, shape: tuple[int, ...], seed: int) -> Any:
+    """Draw from a prior of the user's.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior; numbers that differ by break belong to the last axis.
+    shape : tuple of int
+        Shape of what is returned.
+    seed : int
+        Makes the draws repeatable.
+
+    Returns
+    -------
+    ndarray
+        The draws.
+    """
+    return pm.draw(_variable(prior, shape=shape), random_seed=seed, mode="FAST_COMPILE")
+
+
+def _variable(prior: Prior, **settings: Any) -> Any:
+    """Return a variable with a prior of the user's, outside of any model."""
+    base, bounds = getattr(pm, prior.distribution).dist, (prior.at_least, prior.at_most)
+    if bounds == (None, None):
+        return base(**dict(prior.parameters), **settings)
+    return pm.Truncated.dist(base(**dict(prior.parameters)), *bounds, **settings)
 
 
 def _support(variable: Any) -> tuple[Any, Any]:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import gaussian_kde
 
 from bayes_bnsl.comparison import Comparison
-from bayes_bnsl.plots import number_ticks, plot_forecast
+from bayes_bnsl.plots import plot_forecast
+from bayes_bnsl.plots_style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PINK,
+    background,
+    hill,
+    legend,
+    new_axes,
+    scale_axes,
+)
 from bayes_bnsl.questions import x_to_reach
 from bayes_bnsl.result import Fit
 from bayes_bnsl.validation import Backtest
 
 __all__ = ["plot_backtest", "plot_reach"]
-
-# Okabe and Ito's colours, the same for the same things as in plots of forecasts.
-BAND, TRUTH, ANSWER = "#0072B2", "#D55E00", "#CC79A7"
 
 
 def plot_reach(
@@ -69,27 +75,25 @@ def plot_reach(
     far = np.quantile(draws, 0.99) * 1.3 if draws.size else np.inf
     shown = min(max(far, reach.last_x * 1.3), reach.to) if to is None else reach.to
     ax = plot_forecast(fit, to=shown, seed=seed, ax=ax, **settings)
-    ax.axhline(y, color=ANSWER, lw=1.4, label=f"{y:g}")
+    ax.axhline(y, color=PINK, lw=1.4, label=f"{y:g}")
     foot = ax.get_xaxis_transform()
     left, right = ax.get_xlim()
     if np.unique(draws).size > 1:
-        grid = np.linspace(np.log(max(left, reach.after)), np.log(right), 300)
-        density = gaussian_kde(np.log(draws[:: max(1, draws.size // 2000)]))(grid)
+        grid = np.geomspace(max(left, reach.after), right, 300)
         label = f"where it is reached ({reach.reached:.0%} by {reach.to:.3g})"
-        ax.fill_between(
-            np.exp(grid), 0.03, 0.03 + 0.15 * density / density.max(),
-            transform=foot, color=ANSWER, alpha=0.6, lw=0, label=label,
-        )  # fmt: skip
+        hill(ax, grid, np.log(draws), 0.03, 0.15, PINK, label)
     lower, median, upper = map(float, reach.interval())
-    ax.plot([lower, min(upper, right)], [0.03, 0.03], transform=foot, color=ANSWER, lw=3)
+    ax.plot([lower, min(upper, right)], [0.03, 0.03], transform=foot, color=PINK, lw=3)
     if np.isfinite(median):
-        ax.plot(median, 0.03, "o", transform=foot, color=ANSWER, ms=7, mec="white")
+        ax.plot(median, 0.03, "o", transform=foot, color=PINK, ms=7, mec=background())
     ax.set_xlim(left, right)
-    ax.legend(fontsize="small", framealpha=0.9, edgecolor="none")  # the line may pass behind it
+    legend(ax, frameon=True, framealpha=0.9, edgecolor="none")  # the line may pass behind it
     return ax
 
 
-def plot_backtest(backtest: Backtest, x: float | None = None, *, ax: Axes | None = None) -> Axes:
+def plot_backtest(
+    backtest: Backtest, x: float | None = None, *, log: bool = True, ax: Axes | None = None
+) -> Axes:
     """Draw how the forecast for one x moved as points came in.
 
     Across is the last x that each forecast had seen. The bars and dots are interval and median of
@@ -102,6 +106,8 @@ def plot_backtest(backtest: Backtest, x: float | None = None, *, ax: Axes | None
         From `backtest`.
     x : float, optional
         What is forecast; by default the last x.
+    log : bool, default True
+        Whether both axes are logarithmic. That of accuracies is linear all the same.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -120,22 +126,24 @@ def plot_backtest(backtest: Backtest, x: float | None = None, *, ax: Axes | None
     curve = backtest.curve
     at = float(curve.x[-1]) if x is None else x
     moved = backtest.at(at)
-    if ax is None:
-        ax = plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    ax = new_axes(ax, (7, 4))
     label = f"{backtest.prob:.0%} of new observations"
     ax.vlines(
-        moved["last_x"], moved["lower"], moved["upper"], color=BAND, lw=5, alpha=0.35, label=label
+        moved["last_x"], moved["lower"], moved["upper"], color=BLUE, lw=5, alpha=0.35, label=label
     )
     converged = moved["status"] == "converged"
-    for some, face, label in ((converged, BAND, "median"), (~converged, "white", "not converged")):
+    for some, face, label in (
+        (converged, BLUE, "median"),
+        (~converged, background(), "not converged"),
+    ):
         if some.any():
             ax.plot(
                 moved["last_x"][some], moved["median"][some], "o",
-                color=BAND, mfc=face, ms=6, label=label,
+                color=BLUE, mfc=face, ms=6, label=label,
             )  # fmt: skip
     measured = curve.to_reported(curve.y[np.isclose(curve.x, at, rtol=1e-12)])
     for number, value in enumerate(measured):
-        ax.axhline(value, color=TRUTH, lw=1.4, label="_" if number else f"measured at {at:g}")
+        ax.axhline(value, color=ORANGE, lw=1.4, label="_" if number else f"measured at {at:g}")
     if len(measured):
         inside = [
             bool(np.all((row.lower <= measured) & (measured <= row.upper)))
@@ -144,14 +152,11 @@ def plot_backtest(backtest: Backtest, x: float | None = None, *, ax: Axes | None
         if inside[-1]:
             since = len(inside) - inside[::-1].index(False) if False in inside else 0
             place = moved["last_x"].iloc[since]
-            ax.axvline(place, color="0.4", lw=1, ls=":", label=f"held from {place:g} on")
-    ax.set_xscale("log")
-    if curve.ceiling is None:  # accuracies may be zero or less
-        ax.set_yscale("log")
-    number_ticks(ax)
-    ax.set(xlabel=f"last {curve.x_name} seen", ylabel=curve.y_name)
+            ax.axvline(place, color=GREY, lw=1, ls=":", label=f"held from {place:g} on")
+    scale_axes(ax, curve, log=log)
+    ax.set_xlabel(f"last {curve.x_name} seen")
     ax.set_title(
         f"{backtest.name} on {curve.name}: forecasts for {curve.x_name} = {at:g}", fontsize="medium"
     )
-    ax.legend(fontsize="small", frameon=False)
+    legend(ax)
     return ax

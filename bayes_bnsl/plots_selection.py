@@ -1,6 +1,9 @@
-"""Pictures of comparisons and checks: which law, how many breaks, which points are hard."""
+"""Pictures of comparisons: which law, how many breaks and where, which points are hard."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,18 +11,30 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
-from scipy.stats import gaussian_kde, kstwo
 
-from bayes_bnsl.checks import Checks
 from bayes_bnsl.comparison import Comparison
+from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.laws import BNSL
-from bayes_bnsl.plots import number_ticks
+from bayes_bnsl.plots_style import (
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    ORANGE,
+    background,
+    dots,
+    hill,
+    legend,
+    new_axes,
+    number_ticks,
+    scale_axes,
+    shade,
+)
+from bayes_bnsl.result import Fit
 
-__all__ = ["plot_breaks", "plot_compare", "plot_khat", "plot_loo_pit"]
+__all__ = ["plot_breaks", "plot_compare", "plot_khat"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers.
-MAIN, CHOSEN, OFF = "#0072B2", "#009E73", "#D55E00"
 LEAST_SHOWN = 0.01
 """Probability of a number of breaks below which it is not drawn."""
 
@@ -53,29 +68,27 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """
     _check_kind(comparison, Comparison, "compare")
     table, simplest = comparison.table, comparison.simplest
-    if ax is None:
-        size = (7, 1.2 + 0.36 * len(table))
-        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax = new_axes(ax, (7, 1.2 + 0.36 * len(table)))
     similar = comparison.similar
-    ax.axvspan(-similar, similar, color="0.9", lw=0)
-    ax.axvline(0, color="0.6", lw=0.8)
+    ax.axvspan(-similar, similar, **shade())
+    ax.axvline(0, color=GREY, lw=0.8)
     for height, (label, row) in enumerate(table.iterrows()):
         if np.isnan(row["elpd_diff"]):
             words = str(row["status"]).replace("_", " ")
-            ax.text(0, height, f" {words} ", va="center", ha="right", color="0.4", fontsize="small")
+            ax.text(0, height, f" {words} ", va="center", ha="right", color=GREY, fontsize="small")
             continue
-        color = CHOSEN if label == simplest else MAIN
+        color = GREEN if label == simplest else BLUE
         converged = row["status"] == "converged"
         ax.errorbar(
             row["elpd_diff"], height, xerr=row["dse"], fmt="o", color=color, ms=6, lw=1.4,
-            mfc=color if converged else "white",
+            mfc=color if converged else background(),
         )  # fmt: skip
     what = {"loo": "elpd by LOO", "lfo": "elpd by LFO"}.get(comparison.by, "log evidence")
     right = ax.get_yaxis_transform()
     for height, (label, weight) in enumerate(table["weight"].items()):
         bold = "bold" if label == simplest else "normal"
         ax.text(1.02, height, f"{weight:.2f}", transform=right, va="center", fontweight=bold)
-    ax.text(1.02, -0.9, "weight", transform=right, va="center", fontsize="small", color="0.4")
+    ax.text(1.02, -0.9, "weight", transform=right, va="center", fontsize="small", color=GREY)
     ax.set_xscale("symlog", linthresh=2 * similar)
     low = np.nanmin(table["elpd_diff"] - table["dse"].fillna(0))
     high = np.nanmax(table["elpd_diff"] + table["dse"].fillna(0))
@@ -92,7 +105,7 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     )
     for label in ax.get_yticklabels():
         if label.get_text() == simplest:
-            label.set(color=CHOSEN, fontweight="bold")
+            label.set(color=GREEN, fontweight="bold")
     ax.set_title(f"{comparison.curve.name}: {simplest} is recommended", fontsize="medium")
     return ax
 
@@ -140,156 +153,143 @@ def plot_khat(
     x, raw, used = (scores[key].values for key in ("x", "raw_k", "pareto_k"))
     method = scores["method"].values
     good_k = scores.attrs["good_k"]
-    ax = plt.subplots(figsize=(7, 3.6), layout="constrained")[1] if ax is None else ax
-    ax.axhline(
-        good_k, color="0.4", lw=1, ls=":", label=f"largest that can be trusted: {good_k:.2g}"
-    )
+    ax = new_axes(ax, (7, 3.6))
+    ax.axhline(good_k, color=GREY, lw=1, ls=":", label=f"largest that can be trusted: {good_k:.2g}")
     moved = method == "moment matching"
     for at, before, after in zip(x[moved], raw[moved], used[moved], strict=True):
-        ax.annotate("", (at, after), (at, before), arrowprops={"arrowstyle": "->", "color": "0.5"})
+        ax.annotate("", (at, after), (at, before), arrowprops={"arrowstyle": "->", "color": GREY})
     for kind, style, color, label in (
-        (method == "psis", "o", MAIN, "importance sampling"),
-        (moved, "s", CHOSEN, "after moment matching"),
+        (method == "psis", "o", BLUE, "importance sampling"),
+        (moved, "s", GREEN, "after moment matching"),
     ):
         if kind.any():
             ax.plot(x[kind], used[kind], style, ms=5, color=color, label=label)
     if moved.any():
-        ax.plot(x[moved], raw[moved], "s", ms=5, mfc="white", color="0.5", label="before")
+        ax.plot(x[moved], raw[moved], "s", ms=5, mfc=background(), color=GREY, label="before")
     other = ~moved & (method != "psis")
     for kind in dict.fromkeys(method[other]):
         these = method == kind
-        ax.plot(x[these], raw[these], "X", ms=7, color=OFF, label=str(kind))
+        ax.plot(x[these], raw[these], "X", ms=7, color=ORANGE, label=str(kind))
     ax.set(xscale="log", xlabel="x of the left-out point", ylabel="Pareto k")
     number_ticks(ax)
     ax.set_ylim(min(0.0, np.min(raw) - 0.05), max(1.0, 1.08 * np.max(raw)))
     ax.set_title(name, fontsize="medium")
-    ax.legend(fontsize="small", frameon=False)
+    legend(ax)
     return ax
 
 
-def plot_loo_pit(checks: Checks, *, prob: float = 0.95, ax: Axes | None = None) -> Axes:
-    """Draw the distribution function of LOO-PIT values, less that of uniform ones.
-
-    The line stays inside the band with the given probability if the points scatter as the fit
-    foresees. Above zero left and below zero right: intervals are too narrow; the reverse: too
-    wide.
-
-    Parameters
-    ----------
-    checks : Checks
-        What :func:`check` returned.
-    prob : float, default 0.95
-        Probability of the band.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        What was drawn on.
-
-    Raises
-    ------
-    TypeError
-        If it is no Checks.
-    ValueError
-        If `prob` is not between 0 and 1.
-    """
-    _check_kind(checks, Checks, "check")
-    if not 0 < prob < 1:
-        raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")
-    pit = np.sort(checks.pit.values)
-    n = len(pit)
-    widest = kstwo.ppf(prob, n)  # of Kolmogorov and Smirnov, whose p-value `check` gives
-    grid = np.linspace(0, 1, 400)
-    low, high = np.maximum(-widest, -grid), np.minimum(widest, 1 - grid)
-    ax = plt.subplots(figsize=(5.5, 3.6), layout="constrained")[1] if ax is None else ax
-    ax.fill_between(grid, low, high, color="0.88", lw=0, label=f"{prob:.0%} of uniform values")
-    ax.axhline(0, color="0.6", lw=0.8)
-    corners = np.concatenate([[0.0], np.repeat(pit, 2), [1.0]])
-    steps = np.repeat(np.arange(n + 1) / n, 2)
-    ax.plot(corners, steps - corners, color=MAIN, lw=1.6, label=f"the {n} points")
-    rough = np.sort(checks.pit.values[checks.pit["pareto_k"].values > 0.7])
-    if rough.size:
-        ax.plot(rough, np.zeros_like(rough), "|", ms=9, color=OFF, label="rough: k above 0.7")
-    ax.set(xlim=(0, 1), xlabel="LOO-PIT value", ylabel="share of points below, less the value")
-    p = float(checks.table["p"]["loo_pit"])
-    ax.set_title(f"{checks.curve.name}: uniform with p = {p:.2f}", fontsize="medium")
-    ax.figure.legend(fontsize="small", frameon=False, loc="outside lower center", ncols=3)
-    return ax
-
-
-def plot_breaks(comparison: Comparison) -> NDArray[np.object_]:
+def plot_breaks(
+    source: Comparison | Fit, *, log: bool = True, axes: Sequence[Axes] = ()
+) -> NDArray[np.object_]:
     """Draw the probability of each number of breaks, and where the breaks are.
 
-    Left, ``comparison.n_breaks``. Right, for each number of breaks with a probability of one per
-    cent or more, the posterior of the places of the breaks above the points.
+    Of a comparison: left, ``comparison.n_breaks``; right, for each number of breaks with a
+    probability of one per cent or more, the posterior of the places of the breaks below the points.
+    Of a fit the latter alone, each break in its own colour, with median and 90 % interval.
 
     Parameters
     ----------
-    comparison : Comparison
-        What :func:`compare` returned, with laws BNSL(n) among the candidates.
+    source : Comparison or Fit
+        What :func:`compare` returned, with laws BNSL(n) among the candidates; or one fit of a law
+        with breaks.
+    log : bool, default True
+        Whether the axes of the points are logarithmic, as for :func:`plot_forecast`.
+    axes : sequence of matplotlib.axes.Axes, optional
+        Where to draw, two for a comparison, one for a fit; a new figure by default.
 
     Returns
     -------
-    ndarray of matplotlib.axes.Axes, shape (2,)
-        The two pictures.
+    ndarray of matplotlib.axes.Axes, shape (2,) or (1,)
+        The pictures, that of the places last.
 
     Raises
     ------
     TypeError
-        If it is no Comparison.
+        If it is neither.
     ValueError
-        If it has no law BNSL(n) that converged.
+        If no law BNSL(n) converged, the law of a fit has no breaks, or `axes` are too few or many.
     """
-    _check_kind(comparison, Comparison, "compare")
-    probability, curve = comparison.n_breaks, comparison.curve
-    if not len(probability):
-        raise ValueError("There is no law BNSL(n) with weight to count the breaks of.")
-    _, axes = plt.subplots(
-        1, 2, figsize=(9, 3.6), width_ratios=(1, 2.4), layout="constrained", squeeze=False
-    )
-    left, right = axes[0]
-    left.bar(probability.index, probability.values, color=MAIN, width=0.6)
+    if not isinstance(source, Fit):
+        _check_kind(source, Comparison, "compare")
+    wanted = 1 if isinstance(source, Fit) else 2
+    if len(axes) not in (0, wanted):
+        raise ValueError(f"axes must be {wanted} for a {type(source).__name__}; got {len(axes)}.")
+    if isinstance(source, Fit):
+        if not source.law.n_breaks:
+            raise ValueError(f"{source.law.name} has no breaks to draw.")
+        panels = list(axes) or [new_axes(None)]
+        rows = [
+            (f"break {i + 1}{_extent(log_d)}", [log_d])
+            for i, log_d in enumerate(_log_places(source))
+        ]
+    else:
+        probability = source.n_breaks
+        if not len(probability):
+            raise ValueError("There is no law BNSL(n) with weight to count the breaks of.")
+        panels = list(axes)
+        if not panels:
+            panels += plt.subplots(
+                1, 2, figsize=(9, 3.6), width_ratios=(1, 2.4), layout="constrained"
+            )[1].tolist()
+        _draw_numbers(panels[0], probability, source.curve.name)
+        rows = [
+            (f"{fit.law.name}, probability {share:.2f}", _log_places(fit))
+            for fit in source.fits.values()
+            if isinstance(fit.law, BNSL)
+            and fit.law.n_breaks > 0
+            and (share := float(probability.get(fit.law.n_breaks, 0.0))) >= LEAST_SHOWN
+        ]
+    _draw_places(panels[-1], source.curve, rows, log=log)
+    name = f"{source.law.name} on {source.curve.name}: " if isinstance(source, Fit) else ""
+    panels[-1].set_title(f"{name}where the breaks are", fontsize="medium")
+    return np.array(panels, dtype=object)
+
+
+def _draw_numbers(ax: Axes, probability: Any, name: str) -> None:
+    """Draw the probability of each number of breaks."""
+    ax.bar(probability.index, probability.values, color=BLUE, width=0.6)
     for n, value in probability.items():
-        left.text(n, value + 0.02, f"{value:.2f}", ha="center", fontsize="small")
-    left.set(xticks=list(probability.index), ylim=(0, 1.12), xlabel="number of breaks")
-    left.set_ylabel("probability")
-    right.plot(curve.x, curve.to_reported(curve.y), "o", ms=3.5, color="0.45", zorder=3)
-    right.set(xscale="log", yscale="log" if curve.ceiling is None else "linear")
-    right.set(xlabel=curve.x_name, ylabel=curve.y_name)
-    grid = np.linspace(curve.log_x[0], curve.log_x[-1], 300)
-    shown = [
-        (fit.law.n_breaks, share, fit)
-        for fit in comparison.fits.values()
-        if isinstance(fit.law, BNSL)
-        and fit.law.n_breaks > 0
-        and (share := float(probability.get(fit.law.n_breaks, 0.0))) >= LEAST_SHOWN
-    ]
-    if shown:  # the points above, the places of breaks below
-        low, high = right.transData.transform([(1.0, value) for value in right.get_ylim()])[:, 1]
-        foot = right.transData.inverted().transform((0.0, low - 0.5 * (high - low)))[1]
-        right.set_ylim(bottom=foot)
-    number_ticks(right)
-    colors = (MAIN, OFF, CHOSEN, "#CC79A7")
-    for row, (n, share, fit) in enumerate(shown):
-        foot = 0.02 + 0.3 * row / max(len(shown), 1)
-        for i in range(n):
-            log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
+        ax.text(n, value + 0.02, f"{value:.2f}", ha="center", fontsize="small")
+    ax.set(xticks=list(probability.index), ylim=(0, 1.12), xlabel="number of breaks")
+    ax.set(ylabel="probability")
+    ax.set_title(name, fontsize="medium")
+
+
+def _log_places(fit: Fit) -> list[NDArray[np.float64]]:
+    """Return draws of the log of the place of each break."""
+    d = fit.posterior["d"]
+    return [np.log(d.isel(brk=i).values.ravel()) for i in range(fit.law.n_breaks)]
+
+
+def _extent(log_d: NDArray[np.float64]) -> str:
+    """Write median and 90 % interval of a place."""
+    low, median, high = np.exp(np.quantile(log_d, [0.05, 0.5, 0.95]))
+    return f" at {median:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low < high else "")
+
+
+def _draw_places(
+    ax: Axes, curve: Curve, rows: list[tuple[str, list[NDArray[np.float64]]]], *, log: bool
+) -> None:
+    """Draw the points above, and a row of hills for each entry below."""
+    dots(ax, curve, GREY, "_points", ms=3.5)
+    scale_axes(ax, curve, log=log)
+    if rows:
+        low, high = ax.transData.transform([(1.0, value) for value in ax.get_ylim()])[:, 1]
+        foot = ax.transData.inverted().transform((0.0, low - 0.5 * (high - low)))[1]
+        ax.set_ylim(bottom=foot)
+    number_ticks(ax)
+    grid = np.geomspace(curve.x[0], curve.x[-1], 300)
+    for row, (label, places) in enumerate(rows):
+        color, shown = COLORS[row % len(COLORS)], label
+        foot = 0.02 + 0.3 * row / len(rows)
+        for log_d in places:
             if np.ptp(log_d) == 0:
-                right.axvline(np.exp(log_d[0]), color=colors[row % 4], lw=1)
-                continue
-            density = gaussian_kde(log_d[:: max(1, len(log_d) // 2000)])(grid)
-            right.fill_between(
-                np.exp(grid), foot, foot + 0.26 / len(shown) * density / density.max(),
-                transform=right.get_xaxis_transform(), color=colors[row % 4], alpha=0.55, lw=0,
-                label=f"{fit.law.name}, probability {share:.2f}" if i == 0 else None,
-            )  # fmt: skip
-    if shown:
-        right.legend(fontsize="small", frameon=False)
-    right.set_title("where the breaks are", fontsize="medium")
-    left.set_title(curve.name, fontsize="medium")
-    return axes[0]
+                ax.axvline(np.exp(log_d[0]), color=color, lw=1, label=shown)
+            else:
+                hill(ax, grid, log_d, foot, 0.26 / len(rows), color, shown)
+            shown = "_more"
+    if rows:
+        legend(ax)
 
 
 def _check_kind(value: object, kind: type, maker: str) -> None:

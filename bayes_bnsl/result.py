@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import xarray as xr
 from bayes_bnsl import storage
 from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.draws import flattened
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.priors import Scale
@@ -22,7 +23,10 @@ from bayes_bnsl.status import Status
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Fit", "load_fit"]
+__all__ = ["Fit", "load_fit", "sketch"]
+
+SKETCHED = 400
+"""Draws that the curve on a card is drawn from."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,10 +162,13 @@ class Fit:
         )
 
     def _repr_html_(self) -> str:
-        rows = [(self.equation(),), (str(self.status),)]
-        caption = f"{len(self.curve)} points on logarithmic axes"
-        picture = scatter(self.curve.log_x, self.curve.log_y, caption=caption)
-        return card(f"{self._kind} fitted to {self.curve.name}", rows, picture)
+        return card(
+            f"{self._kind} fitted to {self.curve.name}",
+            _rows(self.posterior, (*self.law.parameters, *self.noise.parameters)),
+            sketch(self),
+            lines=(self.equation(), str(self.status)),
+            header=("", "median", "90% interval"),
+        )
 
 
 def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
@@ -201,6 +208,33 @@ def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise storage.damaged(path, error) from error
+
+
+def sketch(fit: Fit) -> str:
+    """Draw the points and the curve of a fit for its card, on logarithmic axes."""
+    curve = fit.curve
+    log_x = np.linspace(curve.log_x[0], curve.log_x[-1], 60)
+    every = max(1, fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"] // SKETCHED)
+    theta = flattened(fit.posterior.isel(draw=slice(None, None, every)))
+    log_mu = fit.law.log_mu(xr.DataArray(log_x, dims="at"), theta)
+    edges = np.quantile(log_mu.transpose("sample", "at"), [0.05, 0.5, 0.95], axis=0)
+    caption = f"{len(curve)} points, median and 90% interval of the curve, on logarithmic axes"
+    return scatter(curve.log_x, curve.log_y, caption=caption, line=(log_x, *edges))
+
+
+def _rows(posterior: xr.Dataset, names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Write median and 90 % interval of each parameter, breaks counted."""
+    rows: list[tuple[str, ...]] = []
+    for name in names:
+        draws = posterior[name]
+        parts = [(name, draws)]
+        if "brk" in draws.dims:
+            parts = [(f"{name}{i}", draws.sel(brk=i)) for i in draws["brk"].values]
+        for label, part in parts:
+            low, median, high = np.quantile(part.values, [0.05, 0.5, 0.95])
+            extent = f"{low:.3g} to {high:.3g}" if low < high else "fixed"
+            rows.append((label, f"{median:.3g}", extent))
+    return rows
 
 
 def _written(value: float, digits: int, *, latex: bool, log: float | None = None) -> str:

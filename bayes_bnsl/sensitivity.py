@@ -60,10 +60,14 @@ class Sensitivity:
         return f"<Sensitivity of {self.name}>\n{shown}\n{self}"
 
     def _repr_html_(self) -> str:
-        rows = [("", *map(str, self.table.columns))]
-        for quantity, row in self.table.iterrows():
-            rows.append((str(quantity), *(f"{value:.2f}" for value in row)))
-        return card(f"Sensitivity of {self.name}", rows)
+        rows = [
+            (str(quantity), *(f"{value:.2f}" for value in row))
+            for quantity, row in self.table.iterrows()
+        ]
+        header = ("", *map(str, self.table.columns))
+        return card(
+            f"Sensitivity of {self.name}", rows, lines=str(self).splitlines(), header=header
+        )
 
 
 def sensitivity(fit: Fit, x: ArrayLike | None = None) -> Sensitivity:

@@ -29,7 +29,7 @@ html_title = f"bayes_bnsl {release}"
 html_static_path = ["_static"]
 html_css_files = ["wrap.css"]
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "html_image"]
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

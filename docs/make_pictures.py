@@ -1,8 +1,10 @@
 """Every picture of the documentation, made by the package: ``make pictures``.
 
-The fits take seeds, so the pictures change only when the package does.
+The fits take seeds, so the pictures change only when the package does. Those of the gallery are
+drawn by the lines that stand above them on that page.
 """
 
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -38,27 +40,27 @@ ONE_BREAK = {"a": 0.3, "b": 6.0, "c0": 0.1, "c": [0.25], "d": [100.0], "f": [0.3
 def main():
     FOLDER.mkdir(exist_ok=True)
     plt.rcParams["savefig.dpi"] = 110
-    seen, later = bb.load_curve("four_digit_addition").split(x=736)
+    draw_gallery()
+    seen, _ = bb.load_curve("four_digit_addition").split(x=736)
     fit = bb.fit(seen, bb.BNSL(1), seed=1, progress=False)
-    save(bb.plot_forecast(fit, held_out=later).figure, "four_digit_addition")
     save(bb.plot_forecast(fit, to=7360).figure, "forecast_far")
-    save(bb.plot_reach(fit, 0.45).figure, "reach")
     one_break = bb.simulate(bb.BNSL(1), ONE_BREAK, np.geomspace(1, 1e4, 25), noise=0.01, seed=1)
     save(draw_unseen(bb.fit(one_break, bb.BNSL(1), seed=1, progress=False)), "unseen")
     save(bb.plot_segments(bb.BNSL(3), FIGURE_1, x=[1e2, 1e22]).figure, "segments")
-    save(bb.plot_segments(fit).figure, "segments_of_fit")
-    save(draw_posterior(fit), "posterior")
-    whole = bb.load_curve("four_digit_addition")
-    origins = [9, 11, 12, 13, 14, 15, 16]
-    tested = bb.backtest(whole, bb.BNSL(1), origins=origins, horizons=2, seed=1)
-    save(bb.plot_backtest(tested).figure, "backtest")
-    laws = [bb.BNSL(0), bb.BNSL(1), bb.M1(), bb.M4()]
-    choice = bb.compare(whole, laws, seed=1, progress=False)
-    save(bb.plot_compare(choice).figure, "compare")
-    save(bb.plot_khat(choice).figure, "khat")
     save(draw_ridge(fit), "ridge")
     save(draw_prior_curves(seen), "prior_curves")
     save(draw_noise(), "noise")
+
+
+def draw_gallery():
+    """Run the lines of the gallery, and keep what each draws as the picture that follows it."""
+    page = (FOLDER.parent / "gallery.md").read_text("utf-8")
+    block = r"^```python\n(.*?)^```$(?:\s*!\[[^\]]*\]\(pictures/(\w+)\.png\))?"
+    namespace = {}
+    for code, name in re.findall(block, page, re.MULTILINE | re.DOTALL):
+        exec(code, namespace)
+        if name:
+            save(plt.gcf(), name)
 
 
 def save(figure, name, folder=FOLDER):
@@ -70,10 +72,6 @@ def save(figure, name, folder=FOLDER):
     print(f"{path.name}: {size / 1000:.0f} kB")
     if size > LARGEST:
         raise SystemExit(f"{path.name} is larger than {LARGEST / 1000:.0f} kB.")
-
-
-def draw_posterior(fit):
-    return bb.plot_posterior(fit).viz["figure"].item()
 
 
 def draw_ridge(fit):

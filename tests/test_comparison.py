@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -246,4 +248,7 @@ class TestTable:
     def test_shows_itself(self, compared):
         choice = compared(random_elpd(bb.BNSL(0), bb.M1()))
         assert "by LOO" in repr(choice)
-        assert choice._repr_html_().count("<tr") == 3
+        page = choice._repr_html_()
+        assert page.count("<tr") == 3
+        assert "2 laws on M1" in page
+        assert html.escape(str(choice)) in page

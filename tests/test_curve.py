@@ -593,9 +593,15 @@ def test_repr_tells_the_facts():
     )
     assert repr(curve) == (
         "<Curve 'sums': 3 points, training examples 1000 to 4000, error 0.25 to 0.75, "
-        "1 replicate, 2 runs, known standard errors, reported as 1.0 - error>"
+        "1 replicate, 2 runs, known standard errors, reported as 1 - error>"
     )
     assert repr(Curve([1], [2])) == "<Curve 'curve': 1 point, x 1, y 2>"
+
+
+def test_what_is_reported_has_a_name():
+    assert Curve([1], [2], y_name="loss").reported_name == "loss"
+    accuracy = Curve.from_accuracy([10, 100], [50.0, 75.0], ceiling=100.0, y_name="top-1 error")
+    assert accuracy.reported_name == "100 - top-1 error"
 
 
 def test_html_escapes_names_and_draws_every_point():
@@ -607,7 +613,7 @@ def test_html_escapes_names_and_draws_every_point():
     assert card.count("<circle") == 3
     assert "currentColor" in card
     # Evenly spaced on logarithmic axes, increasing to the right, decreasing downwards.
-    assert re.findall(r'cx="([\d.]+)"', card) == ["8.0", "80.0", "152.0"]
+    assert re.findall(r'cx="([\d.]+)"', card) == ["8.0", "100.0", "192.0"]
     heights = [float(height) for height in re.findall(r'cy="([\d.]+)"', card)]
     assert heights == sorted(heights)
 

@@ -13,7 +13,8 @@ import bayes_bnsl as bb
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"choosing.md", "laws.md", "noise.md", "priors.md"}  # models that no other test needs
+# Pages with models that no other test needs, and the one that draws everything.
+SLOW = {"choosing.md", "gallery.md", "laws.md", "noise.md", "priors.md"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
 
@@ -63,10 +64,10 @@ def test_code_blocks_run(page, tmp_path, monkeypatch):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(program, namespace)
+        plt.close("all")  # a page may draw more than matplotlib likes to keep open
         if said is not None:
             came = printed.getvalue()
             assert words(came, sampled) == words(said, sampled), f"{page.name}, line {line}"
-    plt.close("all")
 
 
 def words(text, sampled):

@@ -1,57 +1,22 @@
-"""Pictures: what is drawn and where, not how it looks."""
+"""Pictures of forecasts: what is drawn and where, not how it looks."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 
 import bayes_bnsl as bb
-from problems import NAMED
-
-FIGURE_1 = NAMED["three breaks"]
+from drawn import areas, edges, labelled, legend_texts, lines, vertical_lines
 
 
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
     plt.close("all")
-
-
-def lines(ax, **style):
-    """Return the lines of an Axes that have a style, such as ls="--"."""
-    return [
-        line
-        for line in ax.get_lines()
-        if all(getattr(line, f"get_{key}")() == value for key, value in style.items())
-    ]
-
-
-def labelled(ax, label):
-    """Return what is drawn under a label."""
-    (found,) = [each for each in ax.get_children() if str(each.get_label()) == label]
-    return found
-
-
-def edges(band):
-    """Return x and the lower and upper edge of a band."""
-    (path,) = band.get_paths()
-    x, y = path.vertices.T
-    at = np.unique(x)
-    return (
-        at,
-        np.array([y[x == each].min() for each in at]),
-        np.array([y[x == each].max() for each in at]),
-    )
-
-
-def vertical_lines(ax):
-    return [line.get_xdata()[0] for line in ax.get_lines() if len(set(line.get_xdata())) == 1]
 
 
 class TestPlotForecast:
@@ -155,7 +120,7 @@ class TestPlotForecast:
 
     def test_a_law_without_breaks_has_no_strip(self, limit_fit):
         ax = bb.plot_forecast(limit_fit)
-        assert len([each for each in ax.collections if isinstance(each, PolyCollection)]) == 2
+        assert len(areas(ax)) == 2
 
     @pytest.mark.parametrize("place", [600.0, 1e9], ids=["fixed", "beyond"])
     def test_a_break_that_is_no_spread_or_out_of_sight_has_no_strip(self, addition_fit, place):
@@ -167,7 +132,7 @@ class TestPlotForecast:
             )
         fit = dataclasses.replace(addition_fit, data=data)
         ax = bb.plot_forecast(fit)
-        assert len([each for each in ax.collections if isinstance(each, PolyCollection)]) == 2
+        assert len(areas(ax)) == 2
 
     def test_accuracies_are_drawn_as_accuracies(self, accuracy_fit):
         ax = bb.plot_forecast(accuracy_fit, log=False)
@@ -193,101 +158,74 @@ class TestPlotForecast:
         with pytest.raises(ValueError, match=r"to must be larger than the first x, 1; got 0\.5"):
             bb.plot_forecast(limit_fit, to=0.5)
 
+    def test_accuracies_are_called_what_they_are(self, accuracy_fit):
+        """The label says of which number the values are: accuracies, not the errors fitted."""
+        for log in (True, False):
+            ax = bb.plot_forecast(accuracy_fit, log=log)
+            assert ax.get_ylabel() == "100 - error"
+            assert ax.get_yscale() == "linear", "what is lacking to 100 is not seen in logs"
+            assert ax.get_xscale() == ("log" if log else "linear")
+            shown = labelled(ax, "fitted points").get_ydata()
+            np.testing.assert_allclose(shown, 100 - accuracy_fit.curve.y)
 
-class TestPlotSegments:
-    def test_figure_1_of_the_paper(self):
-        """Three breaks: four power laws that meet at them."""
-        ax = bb.plot_segments(FIGURE_1.law, FIGURE_1.theta)
-        dashed = lines(ax, linestyle="--")
-        assert len(dashed) == 4
-        np.testing.assert_allclose(vertical_lines(ax), FIGURE_1.theta["d"])
-        slopes = -(FIGURE_1.theta["c0"] + np.cumsum([0, *FIGURE_1.theta["c"]]))
-        assert [line.get_label() for line in dashed] == [f"slope {slope:.3g}" for slope in slopes]
-        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-        for line, slope in zip(dashed, slopes, strict=True):
-            above = np.log(line.get_ydata() - FIGURE_1.theta["a"])[:20]
-            measured = np.diff(above) / np.diff(np.log(line.get_xdata()[:20]))
-            np.testing.assert_allclose(measured, slope, rtol=1e-4, atol=1e-6)
+    def test_points_can_be_seen_on_a_dark_page(self, line_fit):
+        with plt.style.context("dark_background"):
+            ax = bb.plot_forecast(line_fit)
+            assert labelled(ax, "fitted points").get_color() == "white"
 
-    def test_neighbours_meet_at_the_breaks(self):
-        ax = bb.plot_segments(FIGURE_1.law, FIGURE_1.theta)
-        dashed = lines(ax, linestyle="--")
-        for place, left, right in zip(FIGURE_1.theta["d"], dashed, dashed[1:], strict=False):
-            heights = [
-                np.interp(np.log(place), np.log(line.get_xdata()), np.log(line.get_ydata()))
-                for line in (left, right)
+
+@pytest.fixture(scope="module")
+def early(addition):
+    return bb.fit(addition[0].split(n=12)[0], bb.BNSL(1), seed=1, progress=False)
+
+
+class TestPlotForecasts:
+    def test_draws_each_with_median_and_band(self, addition, addition_fit, early):
+        fits = {"12 points": early, "14 points": addition_fit}
+        ax = bb.plot_forecasts(fits, held_out=addition[1])
+        assert legend_texts(ax) == [*fits, "held-out points"]
+        for (label, fit), band in zip(fits.items(), areas(ax), strict=True):
+            line = labelled(ax, label)
+            x, low, high = edges(band)
+            expected = bb.interval(bb.forecast(fit, x, seed=0), prob=0.9)["curve"]
+            np.testing.assert_allclose(line.get_ydata(), expected.sel(bound="median"), rtol=1e-6)
+            np.testing.assert_allclose(low, expected.sel(bound="lower"), rtol=1e-6)
+            np.testing.assert_allclose(high, expected.sel(bound="upper"), rtol=1e-6)
+            (points,) = [
+                each
+                for each in lines(ax, marker="o")
+                if len(each.get_xdata()) == len(fit.curve) and each.get_color() == line.get_color()
             ]
-            assert heights[0] == pytest.approx(heights[1], abs=0.02)
+            np.testing.assert_array_equal(points.get_ydata(), fit.curve.y)
+        assert vertical_lines(ax) == [early.curve.x[-1]]
+        assert x[-1] == pytest.approx(1.1 * addition[1].x[-1])
+        styles = {labelled(ax, label).get_linestyle() for label in fits}
+        assert len(styles) == 2, "lines must be told apart without colours"
 
-    def test_the_law_is_drawn_too(self):
-        ax = bb.plot_segments(FIGURE_1.law, FIGURE_1.theta, x=FIGURE_1.x)
-        drawn = labelled(ax, "the law")
-        x = drawn.get_xdata()
-        assert (x[0], x[-1]) == pytest.approx((FIGURE_1.x[0], FIGURE_1.x[-1]))
-        np.testing.assert_allclose(drawn.get_ydata(), FIGURE_1.law(x, FIGURE_1.theta))
+    def test_points_that_all_share_are_drawn_once(self, line_fit):
+        ax = bb.plot_forecasts({"one": line_fit, "other": line_fit}, what="y", prob=0.5)
+        np.testing.assert_array_equal(labelled(ax, "fitted points").get_ydata(), line_fit.curve.y)
+        assert len(lines(ax, marker="o")) == 1
+        assert "50% bands of new observations" in ax.get_title()
+        x, low, high = edges(areas(ax)[0])
+        expected = bb.interval(bb.forecast(line_fit, x, seed=0), prob=0.5)["y"]
+        np.testing.assert_allclose(low, expected.sel(bound="lower"))
+        np.testing.assert_allclose(high, expected.sel(bound="upper"))
 
-    def test_of_a_fit_have_intervals(self, addition_fit):
-        ax = bb.plot_segments(addition_fit)
-        first, second = lines(ax, linestyle="--")
-        slope = -addition_fit.posterior["c0"]
-        low, high = np.quantile(slope, [0.05, 0.95])
-        assert first.get_label() == f"slope {np.median(slope):.3g} [{low:.3g}, {high:.3g}]"
-        assert second.get_label().startswith("slope -")
-        assert vertical_lines(ax) == [pytest.approx(float(addition_fit.posterior["d"].median()))]
-        points = labelled(ax, "fitted points")
-        np.testing.assert_array_equal(points.get_ydata(), addition_fit.curve.y)
-        assert ax.get_xlabel() == addition_fit.curve.x_name
-
-    def test_without_breaks_there_is_one(self, limit_fit):
-        ax = bb.plot_segments(limit_fit)
-        assert len(lines(ax, linestyle="--")) == 1
-        assert vertical_lines(ax) == []
-
-    def test_a_law_without_breaks_needs_no_range(self):
-        ax = bb.plot_segments(bb.BNSL(0), {"a": 0.1, "b": 2.0, "c0": 0.5})
-        assert len(lines(ax, linestyle="--")) == 1
-
-    def test_draws_where_it_is_told(self):
+    def test_of_a_comparison_every_law(self, line_fit, limit_fit):
+        fits = {"M1": line_fit, "BNSL(0)": limit_fit}
+        assert legend_texts(bb.plot_forecasts(fits))[:2] == list(fits)
+        choice = bb.compare([line_fit])
         mine = plt.subplots()[1]
-        assert bb.plot_segments(FIGURE_1.law, FIGURE_1.theta, ax=mine) is mine
-        assert len(plt.get_fignums()) == 1
+        assert bb.plot_forecasts(choice, ax=mine) is mine
+        assert legend_texts(mine) == ["M1", "fitted points"]
 
-    def test_refuses_laws_without_segments(self, m4_fit):
-        with pytest.raises(TypeError, match=r"Segments are those of a BNSL; got M4\(\)"):
-            bb.plot_segments(m4_fit)
-
-    def test_refuses_a_law_without_parameters(self):
-        with pytest.raises(TypeError, match=r"needs its parameters: plot_segments\(law, theta\)"):
-            bb.plot_segments(bb.BNSL(1))
-
-
-class TestPlotPosterior:
-    @pytest.mark.parametrize(
-        ("which", "names"),
-        [
-            ("addition_fit", ["a", "log_b", "c0", "c", "d", "f", "sigma"]),
-            ("m4_fit", ["e_0", "e_inf", "alpha", "log_beta", "c", "sigma"]),
-            ("custom_fit", ["k", "r", "s", "sigma"]),
-        ],
-    )
-    def test_has_a_panel_for_each_parameter(self, which, names, request):
-        picture = bb.plot_posterior(request.getfixturevalue(which))
-        assert set(picture.viz["plot"].dataset.data_vars) == set(names)
-
-    def test_leaves_out_what_is_fixed(self, line_fit):
-        picture = bb.plot_posterior(line_fit)
-        assert set(picture.viz["plot"].dataset.data_vars) == {"log_a", "b"}
-
-    def test_labels_of_ticks_do_not_run_together(self, addition_fit):
-        figure = bb.plot_posterior(addition_fit).viz["figure"].item()
-        figure.draw_without_rendering()
-        for ax in figure.axes:
-            boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
-            boxes = [box for box in boxes if ax.bbox.x0 <= (box.x0 + box.x1) / 2 <= ax.bbox.x1]
-            assert len(boxes) >= 2
-            assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
-
-    def test_passes_settings_on(self, limit_fit):
-        picture = bb.plot_posterior(limit_fit, visuals={"title": False}, backend="none")
-        assert picture.backend == "none"
-        assert "title" not in {*map(str, picture.viz.children), *map(str, picture.viz)}
+    def test_refuses(self, line_fit, accuracy_fit):
+        with pytest.raises(TypeError, match="fits must be a Comparison, or fits by name"):
+            bb.plot_forecasts(line_fit)
+        with pytest.raises(ValueError, match="holds no fit"):
+            bb.plot_forecasts({})
+        with pytest.raises(ValueError, match="what is 'mean'"):
+            bb.plot_forecasts({"one": line_fit}, what="mean")
+        with pytest.raises(ValueError, match="y against x, 100 - error against images"):
+            bb.plot_forecasts({"one": line_fit, "other": accuracy_fit})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -65,22 +67,6 @@ class TestKhat:
             bb.plot_khat(bb.leave_future_out(line_fit, start=24))
 
 
-class TestLooPit:
-    def test_draws_the_distribution_function(self, line_fit):
-        found = bb.check(line_fit)
-        ax = bb.plot_loo_pit(found)
-        (line,) = [each for each in ax.get_lines() if "points" in str(each.get_label())]
-        value, excess = np.array(line.get_data())
-        below = [np.mean(found.pit.values <= each) for each in value[2:-1:2]]
-        np.testing.assert_allclose(excess[2:-1:2] + value[2:-1:2], below, atol=1e-9)
-
-    def test_refuses(self, line_fit):
-        with pytest.raises(TypeError, match=r"Pass what bayes_bnsl\.check returned, a Checks"):
-            bb.plot_loo_pit(line_fit)
-        with pytest.raises(ValueError, match="prob must lie between 0 and 1"):
-            bb.plot_loo_pit(bb.check(line_fit), prob=95)
-
-
 class TestBreaks:
     def test_draws_probabilities_and_places(self, choice):
         left, right = bb.plot_breaks(choice)
@@ -92,6 +78,38 @@ class TestBreaks:
         low, high = np.log(right.get_ylim())
         lowest = (np.log(choice.curve.y.min()) - low) / (high - low)
         assert height.max() < lowest, "hills cover the points"
+
+    def test_of_a_fit_has_a_hill_for_each_break(self, addition_fit):
+        (ax,) = bb.plot_breaks(addition_fit)
+        log_d = np.log(addition_fit.posterior["d"].values.ravel())
+        low, median, high = np.exp(np.quantile(log_d, [0.05, 0.5, 0.95]))
+        (hill,) = ax.collections
+        assert hill.get_label() == f"break 1 at {median:.3g} [{low:.3g}, {high:.3g}]"
+        x, height = hill.get_paths()[0].vertices.T
+        assert low < x[np.argmax(height)] < high
+        assert (ax.get_xscale(), ax.get_xlabel()) == ("log", addition_fit.curve.x_name)
+
+    def test_a_break_out_of_sight_has_no_hill(self, addition_fit):
+        data = addition_fit.data.copy(deep=True)
+        data["posterior"]["d"] *= 1e6
+        (ax,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
+        assert not ax.collections
+
+    def test_draws_where_it_is_told(self, choice, addition_fit):
+        mine = plt.subplots(1, 3)[1]
+        drawn = bb.plot_breaks(choice, axes=mine[:2])
+        assert list(drawn) == list(mine[:2])
+        assert bb.plot_breaks(addition_fit, log=False, axes=mine[2:])[0] is mine[2]
+        assert mine[2].get_xscale() == "linear"
+        assert len(plt.get_fignums()) == 1
+
+    def test_refuses_a_law_without_breaks_and_too_few_axes(self, choice, line_fit):
+        with pytest.raises(ValueError, match=r"M1 has no breaks to draw"):
+            bb.plot_breaks(line_fit)
+        with pytest.raises(ValueError, match="axes must be 2 for a Comparison; got 1"):
+            bb.plot_breaks(choice, axes=[plt.subplots()[1]])
+        with pytest.raises(TypeError, match=r"Pass what bayes_bnsl\.compare returned"):
+            bb.plot_breaks(line_fit.curve)
 
     def test_refuses_a_comparison_without_broken_laws(self, line_fit):
         with pytest.raises(ValueError, match=r"no law BNSL\(n\) with weight"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -191,6 +192,16 @@ class TestWords:
         assert "BNSL(1) fitted to four_digit_addition" in page
         assert str(addition_fit.status) in page
         assert page.count("<circle") == 14
+        assert page.count("<path") == 3, "axes, band, median"
+        rows = re.findall(r"<tr.*?</tr>", page)
+        assert len(rows) == 1 + 7
+        low, median, high = np.quantile(addition_fit.posterior["d"], [0.05, 0.5, 0.95])
+        cells = re.findall(r">([^<>]+)</td>", rows[5])
+        assert cells == ["d1", f"{median:.3g}", f"{low:.3g} to {high:.3g}"]
+
+    def test_html_says_what_is_fixed(self, line_fit):
+        page = line_fit._repr_html_()
+        assert re.findall(r">([^<>]+)</td>", page)[-3:] == ["sigma", "0.02", "fixed"]
 
     def test_html_escapes_names(self, fit_line, line_curve):
         curve = bb.Curve(line_curve.x, line_curve.y, name="<b>&</b>")
