@@ -36,6 +36,9 @@ SHAPES = 2048
 LARGEST_BLOCK = 1_000_000
 """Residuals that are computed at once when a grid is tried."""
 
+LOG_ALPHA = (np.log(1e-3), np.log(1e3))
+"""Where the root that M4 is defined by is found to rounding error."""
+
 MARGIN = 1e-9
 """How far the limit, and the value at x = 0 of M4, stay from the points, relatively."""
 
@@ -78,6 +81,8 @@ def bounds_of(curve: Curve, law: Law, objective: str) -> tuple[Vector, Vector]:
         lower[limit], upper[limit] = 0.0, below if objective == "equation" else curve.y.max()
     if isinstance(law, M4):
         lower[letters.index("e_0")] = np.log(curve.y.max()) + MARGIN
+        alpha = letters.index("alpha")
+        lower[alpha], upper[alpha] = LOG_ALPHA
     return lower, upper
 
 
