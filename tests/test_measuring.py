@@ -13,6 +13,7 @@ import pytest
 import bayes_bnsl as bb
 from bayes_bnsl.calibration import quantity_names
 from bayes_bnsl.uniformity import Calibration
+from problems import simulated
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLUMNS = ["name", "status", "value"]
@@ -23,7 +24,9 @@ def load(monkeypatch):
     """Import a script of the documentation."""
     monkeypatch.syspath_prepend(str(DOCS))
     yield importlib.import_module
-    for name in [name for name in sys.modules if name.startswith(("measur", "make_pictures"))]:
+    for name in [
+        name for name in sys.modules if name.startswith(("measur", "make_pictures", "published"))
+    ]:
         sys.modules.pop(name)
 
 
@@ -176,6 +179,17 @@ class TestReproduction:
         assert "| RMSLE | 0.2 | 0.25 | 0.3 | 0.25 | 0.25 |" in lines
         assert "| held by 90 % bands | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 |" in lines
         assert "| BB M4 x | BNSL(0) | 0.25 | 0.25 | 0.25 | 0.25 | 0.00 |" in lines
+
+    def test_the_search_of_m3_ends_at_a_line_where_there_is_one(self, load):
+        x = np.geomspace(1, 1e4, 9)
+        found = load("published_searches").search_like_m3(bb.Curve(x, 3 * x**-0.2))
+        np.testing.assert_allclose(found, [np.log(3), 0.2, 0, 0], atol=1e-6)
+
+    def test_the_search_of_m3_does_not_beat_least_squares(self, load):
+        curve = simulated("M3 to zero")
+        *_, loss = load("published_searches").search_like_m3(curve)
+        least = bb.fit_points(curve, bb.M3(constant=False)).loss
+        assert least <= loss < 1.5 * least
 
     @pytest.mark.slow
     def test_a_folder_of_curves_becomes_tables(self, load, tmp_path, capsys):
