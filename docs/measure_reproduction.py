@@ -272,6 +272,9 @@ def print_shares(table):
     names = [*(law.name for law in RIVALS), "BNSL"]
     ways = {
         "published RMSLE": table[[f"{name}: published" for name in names]],
+        "RMSLE, where searches end": pd.concat(
+            [table[f"{name}: search"].fillna(table[f"{name}: minimum"]) for name in names], axis=1
+        ),
         "RMSLE, least squares": table[[f"{name}: minimum" for name in names]],
         "RMSLE, posterior": table[[f"{name}: rmsle" for name in names]],
         "log score, posterior": -table[[f"{name}: log score" for name in names]],

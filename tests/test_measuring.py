@@ -168,12 +168,18 @@ class TestReproduction:
             for name in names:
                 error = 0.1 if name == best or (best == "M4" and name == "M2") else 0.3
                 row |= {f"{name}: {what}": error for what in ("published", "minimum", "rmsle")}
+                row |= {f"{name}: search": np.nan if name == "M1" else error}
                 row |= {f"{name}: log score": -error, f"{name}: inside": 1}
                 row |= {f"p best {name}": float(name == best), f"p BNSL before {name}": 0.25}
             rows.append(row)
         script.print_shares(pd.DataFrame(rows))
         lines = capsys.readouterr().out.splitlines()
-        for way in ("published RMSLE", "RMSLE, posterior", "log score, posterior"):
+        for way in (
+            "published RMSLE",
+            "RMSLE, where searches end",
+            "RMSLE, posterior",
+            "log score, posterior",
+        ):
             assert f"| {way} | 50 | 25 | 0 | 25 | 25 |" in lines
         assert "| expected by the posteriors | 50 | 0 | 0 | 25 | 25 |" in lines
         assert "| RMSLE | 0.2 | 0.25 | 0.3 | 0.25 | 0.25 |" in lines
