@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence \
-        forecasts futures scaling own-curves own-curves-data clean
+        forecasts futures scaling own-curves own-curves-data reproduction clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.ready ## fit and extrapolate a bundled curve; writes its pictures to demo/
 	MPLBACKEND=Agg $(py) examples/four_digit_addition.py demo
@@ -76,6 +76,9 @@ own-curves: .venv/.ready ## how well the bundled curves are forecast, and their 
 own-curves-data: .venv/.ready ## measure the bundled curves again, for a quarter of an hour
 	for script in random_features digits modular_addition online_student; do \
 	    $(py) examples/measured/$$script.py || exit 1; done
+
+reproduction: .venv/.ready ## the figures and tables of the BNSL paper again; DATA=folder WORKERS=
+	$(py) docs/measure_reproduction.py $(DATA) --workers $(or $(WORKERS),1)
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

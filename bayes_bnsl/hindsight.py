@@ -38,12 +38,12 @@ class Backtest:
     name : str
         What was tested: the law, or "average".
     table : pandas.DataFrame
-        A row for each origin, point ahead and forecast (the one that was tested, then the naive
-        ones): ``origin``, the number of distinct x seen; ``last_x``, the last of them; ``horizon``,
-        the smallest one that holds the point; ``forecast``; ``x``, ``y``; ``median``, ``lower`` and
-        ``upper`` of a new observation; ``inside``, whether y lies between them; ``width`` of the
-        interval of log y; ``log_error``, log y less log of the median; ``log_score`` of y;
-        ``crps`` of log y; ``status`` of the fit.
+        A row for each origin, point ahead and forecast (the one that was tested, then point fits
+        and the naive ones): ``origin``, the number of distinct x seen; ``last_x``, the last of
+        them; ``horizon``, the smallest one that holds the point; ``forecast``; ``x``, ``y``;
+        ``median``, ``lower`` and ``upper`` of a new observation; ``inside``, whether y lies between
+        them; ``width`` of the interval of log y; ``log_error``, log y less log of the median;
+        ``log_score`` of y; ``crps`` of log y; ``status`` of the fit.
     sources : mapping of int to Fit or Comparison
         What each origin's forecast was made from.
     prob : float

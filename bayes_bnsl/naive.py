@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from bayes_bnsl.columns import checked_numbers
 from bayes_bnsl.curve import Curve
 
-__all__ = ["naive_forecasts"]
+__all__ = ["lognormal_forecast", "naive_forecasts"]
 
 DRAWS = 4000
 """Draws of a naive forecast: quantiles of its distribution, evenly spaced in probability."""
@@ -67,17 +67,17 @@ def naive_forecasts(seen: Curve, x: ArrayLike) -> dict[str, xr.Dataset]:
     residuals = log_y - (level + slope * log_x)
     spare = max(len(residuals) - 2, 1)
     return {
-        "last value": _lognormal(
+        "last value": lognormal_forecast(
             seen, at, "last value", np.full(at.shape, last), _root_mean_square(others - last)
         ),
-        "log-log line": _lognormal(
+        "log-log line": lognormal_forecast(
             seen, at, "log-log line", level + slope * np.log(at),
             _root_mean_square(residuals) * np.sqrt(len(residuals) / spare),
         ),
     }  # fmt: skip
 
 
-def _lognormal(
+def lognormal_forecast(
     seen: Curve, x: NDArray[np.float64], name: str, log_y: NDArray[np.float64], sd: float
 ) -> xr.Dataset:
     """Return a lognormal forecast with one curve, in the form that `forecast` returns."""

@@ -25,6 +25,7 @@ from bayes_bnsl.law import Law
 from bayes_bnsl.loo import quiet_fit
 from bayes_bnsl.naive import naive_forecasts
 from bayes_bnsl.noise import Noise
+from bayes_bnsl.point_fit import fit_points
 from bayes_bnsl.result import Fit
 from bayes_bnsl.scores import coverage, crps
 from bayes_bnsl.selection import compare
@@ -49,6 +50,7 @@ def backtest(
     horizons: ArrayLike = (2.0, 10.0),
     origins: Sequence[int] | None = None,
     noise: Noise | Sequence[Noise] | str | None = None,
+    point_fits: Law | Sequence[Law] = (),
     prob: float = 0.9,
     seed: int | None = None,
     forecast_settings: Mapping[str, Any] | None = None,
@@ -70,6 +72,9 @@ def backtest(
         the laws need to all but one, as far as they have points within the horizons.
     noise : Noise, sequence of Noise or "auto", default LogNormal()
         As for :func:`fit` or :func:`compare`.
+    point_fits : Law or sequence of Law, optional
+        Laws that are fitted by least squares as well (:func:`fit_points`). Their forecasts stand
+        beside the naive ones, as "BNSL(1), least squares".
     prob : float, default 0.9
         Probability of the intervals.
     seed : int, optional
@@ -110,15 +115,15 @@ def backtest(
     """
     if not isinstance(curve, Curve):
         raise TypeError(f"curve must be a Curve; got {curve!r}.")
-    candidates = [laws] if isinstance(laws, Law) else list(laws)
-    if not candidates or not all(isinstance(each, Law) for each in candidates):
+    candidates, beside = _listed(laws, "laws"), _listed(point_fits, "point_fits")
+    if not candidates:
         raise TypeError(f"laws must be a law such as BNSL(1), or several of them; got {laws!r}.")
     if not 0 < prob < 1:
         raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")
     factors = np.unique(checked_numbers(np.atleast_1d(np.asarray(horizons)), "horizons"))
     if not factors[0] > 1:
         raise ValueError(f"horizons are factors of the last x, above one; got {horizons!r}.")
-    windows = _windows(curve, candidates, factors, origins)
+    windows = _windows(curve, candidates, beside, factors, origins)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     single = len(candidates) == 1 and isinstance(noise, Noise | str | None)
     sources: dict[int, Fit | Comparison] = {}
@@ -132,7 +137,7 @@ def backtest(
     name = candidates[0].name if single else "average"
     passed_on = dict(forecast_settings or {})
     parts = [
-        _scored(name, sources[origin], seen, later, prob, seed, passed_on)
+        _scored(name, sources[origin], beside, seen, later, prob, seed, passed_on)
         for origin, (seen, later) in windows.items()
     ]
     table = _joined(parts, factors)
@@ -146,14 +151,29 @@ def backtest(
     return tested
 
 
+def _listed(laws: Law | Sequence[Law], argument: str) -> list[Law]:
+    """Return laws as a list."""
+    listed = [laws] if isinstance(laws, Law) else list(laws)
+    if not all(isinstance(each, Law) for each in listed):
+        raise TypeError(
+            f"{argument} must be a law such as BNSL(1), or several of them; got {laws!r}."
+        )
+    return listed
+
+
 def _windows(
-    curve: Curve, laws: Sequence[Law], factors: NDArray[np.float64], origins: Sequence[int] | None
+    curve: Curve,
+    laws: Sequence[Law],
+    beside: Sequence[Law],
+    factors: NDArray[np.float64],
+    origins: Sequence[int] | None,
 ) -> dict[int, tuple[Curve, Curve]]:
     """Return what is seen and what is ahead within the horizons, for each origin."""
     places = np.unique(curve.x)
-    n, least = len(places), min(law.min_points for law in laws)
+    n = len(places)
+    least = max(min(law.min_points for law in laws), *(law.min_points for law in beside), 1)
     if n <= least:
-        names = ", ".join(law.name for law in laws)
+        names = ", ".join(law.name for law in (*laws, *beside))
         raise ValueError(
             f"The curve {curve.name!r} has {n} distinct x; to fit {names} and have a point ahead "
             f"takes at least {least + 1}."
@@ -189,6 +209,7 @@ def _windows(
 def _scored(
     name: str,
     source: Fit | Comparison,
+    beside: Sequence[Law],
     seen: Curve,
     later: Curve,
     prob: float,
@@ -200,6 +221,7 @@ def _scored(
 
     parts = []
     status = status_of(source)
+    point_fits = [fit_points(seen, law) for law in beside]
     for run, points in _by_run(later):
         x, y_se = points.x, points.y_se
         own = {"forecast": name, "status": status} | dict.fromkeys(SCORES, np.nan)
@@ -207,8 +229,9 @@ def _scored(
             ahead = forecast_points(source, x, run, y_se, seed, forecast_settings)
             own |= _scores(ahead, points, prob)
         rows = [own]
-        for naive, ahead in naive_forecasts(seen, x).items():
-            rows.append({"forecast": naive, "status": ""} | _scores(ahead, points, prob))
+        others = {each.name: each.forecast(x) for each in point_fits} | naive_forecasts(seen, x)
+        for other, ahead in others.items():
+            rows.append({"forecast": other, "status": ""} | _scores(ahead, points, prob))
         common = {"origin": len(np.unique(seen.x)), "last_x": seen.x[-1], "x": x}
         common["y"] = points.to_reported(points.y)
         parts += [pd.DataFrame(common | row) for row in rows]

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_bnsl as bb
 from bayes_bnsl.calibration import quantity_names
 from bayes_bnsl.uniformity import Calibration
+from problems import simulated
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLUMNS = ["name", "status", "value"]
@@ -22,9 +24,10 @@ def load(monkeypatch):
     """Import a script of the documentation."""
     monkeypatch.syspath_prepend(str(DOCS))
     yield importlib.import_module
-    scripts = ("measure_calibration", "measure_convergence", "measure_scaling", "make_pictures")
-    for name in ("measuring", *scripts):
-        sys.modules.pop(name, None)
+    for name in [
+        name for name in sys.modules if name.startswith(("measur", "make_pictures", "published"))
+    ]:
+        sys.modules.pop(name)
 
 
 def squared(number):
@@ -151,3 +154,75 @@ def test_scaling_of_points_and_its_growth(load):
     assert 0 < float(row["gradient"]) < float(row["seconds"])
     rows = [{"number": str(n), "seconds": str(3 * n**1.5)} for n in (1, 10, 100)]
     np.testing.assert_allclose(scaling.growths(rows), [np.nan, 1.5, 1.5])
+
+
+class TestReproduction:
+    def test_probability_of_being_closer(self, load):
+        script = load("measure_reproduction")
+        ours, theirs = np.random.default_rng(1).exponential([[1.0], [3.0]], (2, 4000))
+        pairs = script.farther(np.sort(theirs), ours).mean()
+        assert pairs == np.mean(theirs[:, None] > ours)
+        assert pairs == pytest.approx(3 / (1 + 3), abs=0.02)  # of exponentials with rates 1 and 1/3
+
+    def test_names_of_models_are_matched_however_numbers_are_written(self, load):
+        plain = load("measure_reproduction").plain
+        assert plain("1.07e+9") == plain("1.07e+09") == plain("1070000000")
+        assert plain("6 Enc, 6 Dec") == "6 Enc, 6 Dec"
+
+    def test_shares_of_curves_and_means(self, load, capsys):
+        script = load("measure_reproduction")
+        names = ["M1", "M2", "M3", "M4", "BNSL"]
+        rows = []
+        for best in ("M1", "M1", "BNSL", "M4"):
+            row = {"domain": "BB", "task": best, "model": "x", "points": 2, "breaks": "BNSL(0)"}
+            for name in names:
+                error = 0.1 if name == best or (best == "M4" and name == "M2") else 0.3
+                row |= {f"{name}: {what}": error for what in ("published", "minimum", "rmsle")}
+                row |= {f"{name}: search": np.nan if name == "M1" else error}
+                row |= {f"{name}: log score": -error, f"{name}: inside": 1}
+                row |= {f"p best {name}": float(name == best), f"p BNSL before {name}": 0.25}
+            rows.append(row)
+        script.print_shares(pd.DataFrame(rows))
+        lines = capsys.readouterr().out.splitlines()
+        for way in (
+            "published RMSLE",
+            "RMSLE, where searches end",
+            "RMSLE, posterior",
+            "log score, posterior",
+        ):
+            assert f"| {way} | 50 | 25 | 0 | 25 | 25 |" in lines
+        assert "| expected by the posteriors | 50 | 0 | 0 | 25 | 25 |" in lines
+        assert "| RMSLE | 0.2 | 0.25 | 0.3 | 0.25 | 0.25 |" in lines
+        assert "| held by 90 % bands | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 |" in lines
+        assert "| BB M4 x | BNSL(0) | 0.25 | 0.25 | 0.25 | 0.25 | 0.00 |" in lines
+
+    def test_the_search_of_m3_ends_at_a_line_where_there_is_one(self, load):
+        x = np.geomspace(1, 1e4, 9)
+        found = load("published_searches").search_like_m3(bb.Curve(x, 3 * x**-0.2))
+        np.testing.assert_allclose(found, [np.log(3), 0.2, 0, 0], atol=1e-6)
+
+    def test_the_search_of_m3_does_not_beat_least_squares(self, load):
+        curve = simulated("M3 to zero")
+        *_, loss = load("published_searches").search_like_m3(curve)
+        least = bb.fit_points(curve, bb.M3(constant=False)).loss
+        assert least <= loss < 1.5 * least
+
+    @pytest.mark.slow
+    def test_a_folder_of_curves_becomes_tables(self, load, tmp_path, capsys):
+        script = load("measure_reproduction")
+        curve = bb.load_curve("four_digit_addition")
+        table = pd.DataFrame({"domain": "LM", "task": "addition", "model": "7", "x": curve.x})
+        split = ["fit"] * 14 + ["held_out"] * 3
+        table.assign(y=curve.y, split=split).to_csv(
+            tmp_path / "benchmark_language.csv", index=False
+        )
+        published = {"M1": 0.5, "M2": 0.5, "M3": 0.5, "M4": 0.5, "BNSL": 0.0109}
+        pd.DataFrame([published | {"bench_task": "addition", "bench_model": "7.0"}]).to_csv(
+            tmp_path / "published_rmsle_language.csv", index=False
+        )
+        for _ in range(2):  # the second time from what was kept
+            script.language(tmp_path, tmp_path, 1)
+            out = capsys.readouterr().out
+            assert "| published RMSLE | 0 | 0 | 0 | 0 | 100 |" in out
+            assert "| log score, posterior | 0 | 0 | 0 | 0 | 100 |" in out
+            assert "| BNSL | – | 1, 1 | – | 1.0" in out

@@ -77,6 +77,27 @@ class TestBacktest:
             np.testing.assert_array_equal(rows["log_score"], bb.log_score(ahead, later.y))
             assert set(rows["status"]) == {""}
 
+    def test_point_fits_stand_beside_the_naive_forecasts(self, curve):
+        beside = [bb.M1(), bb.BNSL(1)]
+        tested = bb.backtest(
+            curve, bb.M1(), origins=[8], point_fits=beside, priors=KNOWN, draws=100, seed=7
+        )
+        seen, later = curve.split(n=8)
+        later = later.take(later.x <= 10 * seen.x[-1])
+        for law in beside:
+            rows = rows_of(tested, f"{law.name}, least squares")
+            ahead = bb.fit_points(seen, law).forecast(later.x)
+            np.testing.assert_array_equal(rows["log_score"], bb.log_score(ahead, later.y))
+        assert list(tested.summary().loc[10.0].index) == [
+            "M1", "M1, least squares", "BNSL(1), least squares", "last value", "log-log line",
+        ]  # fmt: skip
+
+    def test_origins_suffice_for_point_fits(self, curve):
+        with pytest.raises(ValueError, match="here from 7 to 11; got"):
+            bb.backtest(curve, bb.M1(), origins=[5], point_fits=bb.BNSL(4))
+        with pytest.raises(TypeError, match="point_fits must be a law such as"):
+            bb.backtest(curve, bb.M1(), point_fits="M1")
+
     def test_a_point_belongs_to_the_smallest_horizon_that_holds_it(self):
         curve = power_law([1, 2, 4, 8, 16, 40, 80])
         tested = bb.backtest(curve, bb.M1(), origins=[3], horizons=[10, 2, 4], priors=KNOWN, seed=1)
