@@ -33,6 +33,19 @@ def write_report(result: Fit | Comparison, folder: str | os.PathLike[str], **set
     -------
     pathlib.Path
         The file ``report.md`` in the folder; the pictures lie beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bayes_bnsl as bb
+    >>> import numpy as np
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(fit, folder)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['x']
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -72,6 +72,16 @@ def plot_forecast(
     ------
     ValueError
         If `to` is not beyond the first x, or there is no such run.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_forecast(fit, to=1e6)
+    >>> ax.get_xlabel(), ax.get_xscale()
+    ('x', 'log')
     """
     curve = fit.curve
     first, last = curve.x[[0, -1]]
@@ -143,6 +153,14 @@ def plot_segments(
     ------
     TypeError
         If the law is not a BNSL, or a law comes without parameters.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 0.1, "b": 2.0, "c0": 0.5, "c": [0.4], "d": [100.0], "f": [0.2]}
+    >>> ax = plot_segments(bb.BNSL(1), theta)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['the law', 'slope -0.5', 'slope -0.9']
     """
     law: Law = source.law if isinstance(source, Fit) else source
     if not isinstance(law, BNSL):
@@ -218,6 +236,16 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, **settings: Any) -> Any:
     -------
     arviz_plots.PlotCollection
         The picture, with its figure and axes.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> picture = plot_posterior(fit)
+    >>> sorted(picture.viz["plot"].data_vars)
+    ['b', 'log_a']
     """
     names = [
         f"log_{name}" if f"log_{name}" in fit.posterior else name

@@ -37,6 +37,14 @@ def plot_calibration(
     -------
     matplotlib.axes.Axes
         What was drawn on.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import Calibration
+    >>> ranks = np.random.default_rng(1).integers(100, size=200)
+    >>> ax = plot_calibration(Calibration("an example", {"a": ranks}, ("converged",) * 200))
+    >>> ax.get_title()
+    'an example: 200 curves, 100% of fits converged'
     """
     if ax is None:
         ax = plt.subplots(figsize=(5, 3.6), layout="constrained")[1]

@@ -17,7 +17,13 @@ __all__ = ["M1", "M2", "M3", "M4"]
 
 @dataclass(frozen=True)
 class M1(Law):
-    """Power law ``y = a x**b`` (Caballero et al., ICLR 2023, table 1)."""
+    """Power law ``y = a x**b`` (Caballero et al., ICLR 2023, table 1).
+
+    Examples
+    --------
+    >>> round(float(M1()(100.0, {"a": 3.0, "b": -0.5})), 6)
+    0.3
+    """
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     line = ("log_a", "b")
@@ -42,7 +48,13 @@ class M1(Law):
 
 @dataclass(frozen=True)
 class M2(M1):
-    """Power law with a limit, ``y = a x**b + c`` (Caballero et al., ICLR 2023, table 1)."""
+    """Power law with a limit, ``y = a x**b + c`` (Caballero et al., ICLR 2023, table 1).
+
+    Examples
+    --------
+    >>> round(float(M2()(100.0, {"a": 3.0, "b": -0.5, "c": 0.1})), 6)
+    0.4
+    """
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b", "c")
     limit_name = "c"
@@ -59,6 +71,12 @@ class M3(Law):
     constant : bool, default True
         Whether there is a limit ``c``. The public benchmark of Alabdulmohsin et al. (2022)
         estimates M3 without it.
+
+    Examples
+    --------
+    >>> theta = {"a": 3.0, "b": -0.5, "c": 0.1, "d": 1e-4}
+    >>> M3()(np.array([1e2, 1e4, 1e8]), theta).round(4)  # flat beyond x = 1/d
+    array([0.4015, 0.1424, 0.13  ])
     """
 
     constant: bool = True
@@ -124,6 +142,12 @@ class M4(Law):
 
     whose left side rises in w with a curvature of one sign, so that Halley's iteration from
     the nearer asymptote cannot miss the root.
+
+    Examples
+    --------
+    >>> theta = {"e_0": 1.0, "e_inf": 0.1, "alpha": 1.0, "beta": 100.0, "c": -1.0}
+    >>> M4()(np.array([1e-3, 1e2, 1e6]), theta).round(4)
+    array([1.    , 0.55  , 0.1001])
     """
 
     parameters = ("e_0", "e_inf", "alpha", "beta", "c")

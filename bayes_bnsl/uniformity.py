@@ -52,6 +52,15 @@ class Calibration:
         ``name`` of the status of every fit.
     draws : int, default 99
         How many draws the truth was ranked among.
+
+    Examples
+    --------
+    >>> ranks = np.random.default_rng(1).integers(100, size=(2, 200))
+    >>> calibration = Calibration(
+    ...     "an example", {"right": ranks[0], "too high": ranks[1] // 2}, ("converged",) * 200
+    ... )
+    >>> calibration
+    <Calibration of an example: 200 curves, 100% of fits converged, not uniform: too high>
     """
 
     name: str
