@@ -70,6 +70,13 @@ class Reach:
         ------
         ValueError
             If `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> draws = xr.DataArray([10.0, 20.0, 30.0, np.inf], dims="sample")
+        >>> reach = Reach(draws, 0.5, "lower", after=1.0, to=1000.0, last_x=5.0)
+        >>> reach.interval(prob=0.5).values, reach.reached
+        (array([10., 20., 30.]), 0.75)
         """
         if not 0 < prob < 1:
             raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")
