@@ -209,7 +209,7 @@ def fit_many(
     0  task 1  M1  converged
     1  task 2  M1  converged
     >>> batch.fit("task 2", "M1").equation(digits=1)
-    'y = 2 * x^((-0.3))'
+    'y = 2 * x^(-0.3)'
     """
     by_name, laws_by_name = _checked_curves(curves), _checked_laws(laws)
     _check_settings(workers, client, seed, settings, laws_by_name)

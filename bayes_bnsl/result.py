@@ -61,7 +61,7 @@ class Fit:
     >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
     >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> print(fit.equation(digits=2), fit.status.name)
-    y = 3 * x^((-0.3)) converged
+    y = 3 * x^(-0.3) converged
     >>> fit.posterior["b"].sizes
     Frozen({'chain': 4, 'draw': 1000})
     """

@@ -32,7 +32,7 @@ class M1(Law):
     def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
         """Write the right-hand side of ``y = ...``."""
         a, b = symbol("a"), symbol("b")
-        text = rf"{a}\,x^{{{b}}}" if latex else f"{a} * x^({b})"
+        text = rf"{a}\,x^{{{b}}}" if latex else f"{a} * x^{b}"
         return text if self.limit_name is None else f"{text} + {symbol(self.limit_name)}"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
@@ -98,9 +98,9 @@ class M3(Law):
         """Write the right-hand side of ``y = ...``."""
         a, b, d = symbol("a"), symbol("b"), symbol("d")
         text = (
-            rf"{a}\left(x^{{-1}} + {d}\right)^{{-({b})}}"
+            rf"{a}\left(x^{{-1}} + {d}\right)^{{-{b}}}"
             if latex
-            else f"{a} * (1/x + {d})^(-({b}))"
+            else f"{a} * (1/x + {d})^(-{b})"
         )
         return f"{text} + {symbol('c')}" if self.constant else text
 
@@ -161,7 +161,7 @@ class M4(Law):
         if latex:
             left = rf"(y - {e_inf}) / ({e_0} - y)^{{{alpha}}}"
             return rf"y \mathrm{{\ where\ }} {left} = {beta}\,x^{{{c}}}"
-        return f"y where (y - {e_inf}) / ({e_0} - y)^{alpha} = {beta} * x^({c})"
+        return f"y where (y - {e_inf}) / ({e_0} - y)^{alpha} = {beta} * x^{c}"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""
