@@ -43,9 +43,9 @@ def write_report(result: Fit | Comparison, folder: str | os.PathLike[str], **set
     >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
     >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_report(fit, folder)
-    ...     sorted(path.name for path in Path(folder).iterdir())
-    ['x']
+    ...     path = write_report(fit, folder)
+    >>> path.name
+    'report.md'
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ class FailedFitsWarning(BayesBnslWarning):
     ...     warnings.simplefilter("ignore", bb.FailedFitsWarning)
     ...     batch = bb.fit_many([bb.Curve([10], [3.0])], bb.M1(), progress=False)
     >>> batch.table["error"].item()
-    "ValueError: M1 needs at least 2 distinct x; the curve 'curve' has 1.  ..."
+    "ValueError: The curve 'curve' has one x only, 10: no law can be fitted. ..."
     """
 
 

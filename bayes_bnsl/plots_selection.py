@@ -222,7 +222,7 @@ def plot_loo_pit(checks: Checks, *, prob: float = 0.95, ax: Axes | None = None) 
     >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> ax = plot_loo_pit(bb.check(fit))
     >>> ax.get_xlabel()
-    'LOO-PIT'
+    'LOO-PIT value'
     """
     _check_kind(checks, Checks, "check")
     if not 0 < prob < 1:
