@@ -97,11 +97,7 @@ class M3(Law):
     def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
         """Write the right-hand side of ``y = ...``."""
         a, b, d = symbol("a"), symbol("b"), symbol("d")
-        text = (
-            rf"{a}\left(x^{{-1}} + {d}\right)^{{-{b}}}"
-            if latex
-            else f"{a} * (1/x + {d})^(-{b})"
-        )
+        text = rf"{a}\left(x^{{-1}} + {d}\right)^{{-{b}}}" if latex else f"{a} * (1/x + {d})^(-{b})"
         return f"{text} + {symbol('c')}" if self.constant else text
 
     @property
