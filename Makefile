@@ -33,7 +33,7 @@ check: .venv/.ready-dev ## style, types, the direction of imports
 	.venv/bin/lint-imports --no-logo
 
 docs: .venv/.ready-dev ## the documentation in docs/_build/; ONLINE=1 links to other projects' pages
-	rm -rf docs/_build docs/generated
+	rm -rf docs/_build docs/generated docs/examples
 	ONLINE=$(ONLINE) $(py) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
@@ -81,7 +81,7 @@ reproduction: .venv/.ready ## the figures and tables of the BNSL paper again; DA
 	$(py) docs/measure_reproduction.py $(DATA) --workers $(or $(WORKERS),1)
 
 clean: ## remove all that the commands made
-	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst
+	rm -rf .venv demo dist docs/_build docs/generated docs/examples docs/api_names.rst
 	rm -rf .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find bayes_bnsl docs examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

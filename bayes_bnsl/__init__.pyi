@@ -60,7 +60,6 @@ from .plots_questions import plot_reach as plot_reach
 from .plots_selection import plot_breaks as plot_breaks
 from .plots_selection import plot_compare as plot_compare
 from .plots_selection import plot_khat as plot_khat
-from .plots_selection import plot_loo_pit as plot_loo_pit
 from .plots_shape import plot_segments as plot_segments
 from .plots_shape import plot_slope as plot_slope
 from .point_fit import PointFit as PointFit

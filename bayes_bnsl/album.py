@@ -41,6 +41,19 @@ def write_report(result: Fit | Comparison, path: str | os.PathLike[str], **setti
     -------
     pathlib.Path
         The file that holds the text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bayes_bnsl as bb
+    >>> import numpy as np
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_report(fit, folder)
+    >>> path.name
+    'report.md'
     """
     target = Path(path)
     kind = target.suffix.lower()

@@ -29,6 +29,16 @@ class Reach:
         The x between which it was looked for.
     last_x : float
         Where the data end.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> print(bb.x_to_reach(fit, 0.1))
+    The curve first falls to 0.1 at x = ..., 8... times the last x; 90% interval ... to ....
+    Probability of reaching it: 100.0% by 1e+07.
     """
 
     draws: xr.DataArray
@@ -60,6 +70,13 @@ class Reach:
         ------
         ValueError
             If `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> draws = xr.DataArray([10.0, 20.0, 30.0, np.inf], dims="sample")
+        >>> reach = Reach(draws, 0.5, "lower", after=1.0, to=1000.0, last_x=5.0)
+        >>> reach.interval(prob=0.5).values, reach.reached
+        (array([10., 20., 30.]), 0.75)
         """
         if not 0 < prob < 1:
             raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")

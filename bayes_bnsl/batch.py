@@ -51,6 +51,19 @@ class Batch:
         Where the files are.
     temporary : bool, default False
         Whether the folder is removed once this object is gone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> batch = bb.fit_many([curve], bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> batch.table[["curve", "law", "status"]]
+           curve law     status
+    0  simulated  M1  converged
+    >>> batch.fit("simulated", "M1").status.ok
+    True
     """
 
     curves: Mapping[str, Curve]
@@ -196,7 +209,7 @@ def fit_many(
     0  task 1  M1  converged
     1  task 2  M1  converged
     >>> batch.fit("task 2", "M1").equation(digits=1)
-    'y = 2 * x^((-0.3))'
+    'y = 2 * x^(-0.3)'
     """
     by_name, laws_by_name = _checked_curves(curves), _checked_laws(laws)
     _check_settings(workers, client, seed, settings, laws_by_name)

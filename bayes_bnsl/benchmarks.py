@@ -81,6 +81,19 @@ def score_benchmark(
     ------
     TypeError, ValueError
         As for `fit_many`.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> points = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> curve = bb.BenchmarkCurve(*points.split(n=9), "LM", "loss", "small", "mine.csv")
+    >>> settings = {"priors": {"sigma": 0.02}, "progress": False}
+    >>> score_benchmark([curve], bb.M1(), seed=1, **settings)[["law", "status", "n_later"]]
+                law     status  n_later
+    0            M1  converged        3
+    1    last value      naive        3
+    2  log-log line      naive        3
     """
     names = [curve.name for curve in curves]
     by_name = {
@@ -130,6 +143,20 @@ def summarize_scores(scores: pd.DataFrame) -> pd.DataFrame:
         of fits that converged (``converged``), mean and median over curves of ``rmsle``, means of
         ``log_score``, ``crps`` and ``msce``, ``coverage`` pooled over all held-out points, and the
         median of ``seconds``.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> points = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> curve = bb.BenchmarkCurve(*points.split(n=9), "LM", "loss", "small", "mine.csv")
+    >>> settings = {"priors": {"sigma": 0.02}, "progress": False}
+    >>> scores = bb.score_benchmark([curve], bb.M1(), seed=1, **settings)
+    >>> summarize_scores(scores)[["source", "law", "curves", "failed"]]
+         source           law  curves  failed
+    0  mine.csv            M1       1       0
+    1  mine.csv    last value       1       0
+    2  mine.csv  log-log line       1       0
     """
     rows = []
     for (source, law), group in scores.groupby(["source", "law"], sort=False):

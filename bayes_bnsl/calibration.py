@@ -131,6 +131,14 @@ def rank_truth(fitted: Fit, theta: Theta, *, draws: int = DRAWS) -> dict[str, in
     dict of str to int
         How many of the draws lie below the truth: for every parameter, for log mu at the last
         x and at ten times the last x, and for the log likelihood.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> curve, theta = bb.draw_curve(bb.BNSL(0), seed=3)
+    >>> ranks = rank_truth(bb.fit(curve, bb.BNSL(0), seed=1, progress=False), theta)
+    >>> all(0 <= rank <= 99 for rank in ranks.values())
+    True
     """
     posterior = fitted.posterior.stack(sample=("chain", "draw"), create_index=False)
     posterior = posterior.drop_vars(["chain", "draw"], errors="ignore")

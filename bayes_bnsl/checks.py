@@ -49,6 +49,16 @@ class Checks:
         LOO-PIT value of each point: the probability, given all others, of a y below the one
         that was measured. They are uniform if the fit is right. Coordinates ``x`` and
         ``pareto_k``; where the latter is above 0.7 a value is rough.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> checks = bb.check(fit)
+    >>> checks.ok, list(checks.table.index)
+    (True, ['autocorrelation', 'curvature', 'outliers', 'loo_pit'])
     """
 
     curve: Curve

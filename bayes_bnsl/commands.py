@@ -81,6 +81,8 @@ def fit(
     if out:
         fitted.save(out)
     if plot:
+        if to is None and places:  # the picture reaches what was asked for
+            to = max(*places, 10 * float(seen.x[-1]), float(curve.x[-1]))
         save_picture(bb.plot_forecast(fitted, held_out=later, to=to, **beyond), plot)
     print_answer("\n\n".join(text), answer, as_json=json)
     leave(fitted.status.ok)

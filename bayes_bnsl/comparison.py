@@ -90,6 +90,14 @@ class Comparison:
         Which weights.
     include_unconverged : bool
         Whether laws whose fit did not converge are given weight.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> curve = bb.load_curve("four_digit_addition")
+    >>> choice = bb.compare(curve, [bb.M1(), bb.BNSL(1)], by="evidence", seed=1, progress=False)
+    >>> choice.simplest, choice.weights.round(2).to_dict()
+    ('BNSL(1)', {'M1': 0.0, 'BNSL(1)': 1.0})
     """
 
     curve: Curve

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +21,7 @@ from bayes_bnsl.columns import (
     extent,
     refuse,
 )
-from bayes_bnsl.errors import DuplicateRowsWarning
+from bayes_bnsl.errors import DuplicateRowsWarning, warn
 from bayes_bnsl.tables import FromTables
 
 __all__ = ["Curve"]
@@ -108,12 +105,11 @@ class Curve(FromTables):
         # A dict keeps its keys in the order of their first appearance.
         kept = np.array(list({row: number for number, row in enumerate(rows)}.values()))
         if len(kept) < len(rows):
-            warnings.warn(
+            warn(
                 f"Dropped {len(rows) - len(kept)} of {len(rows)} rows of the curve {name!r}: "
                 f"each repeats another row in all of {', '.join(columns)}. If they are replicates "
                 "that agree by chance, tell them apart with run=.",
                 DuplicateRowsWarning,
-                skip_file_prefixes=(f"{Path(__file__).parent}{os.sep}",),
             )
         order = kept[np.argsort(columns["x"][kept], kind="stable")]
         state |= {"y_se": None, "run": None} | {key: v[order] for key, v in columns.items()}

@@ -14,25 +14,68 @@ __all__ = [
     "FailedFitsWarning",
     "NotConvergedWarning",
     "did_you_mean",
+    "more_about",
     "name_rows",
     "warn",
 ]
 
+FAQ = "docs/faq.md#"
+"""The page with a section for every status and every warning."""
+
 
 class BayesBnslWarning(UserWarning):
-    """Base of every warning that the package gives."""
+    """Base of every warning that the package gives.
+
+    Examples
+    --------
+    >>> issubclass(NotConvergedWarning, BayesBnslWarning)
+    True
+    """
 
 
 class DuplicateRowsWarning(BayesBnslWarning):
-    """Rows that repeat another row in every field were dropped from a curve."""
+    """Rows that repeat another row in every field were dropped from a curve.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", bb.DuplicateRowsWarning)  # the log was read twice
+    ...     curve = bb.Curve([10, 20, 10, 20], [3.0, 2.0, 3.0, 2.0])
+    >>> len(curve)
+    2
+    """
 
 
 class NotConvergedWarning(BayesBnslWarning):
-    """The draws of a fit do not meet the bar; the message is the status of the fit."""
+    """The draws of a fit do not meet the bar; the message is the status of the fit.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> import numpy as np
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", bb.NotConvergedWarning)
+    ...     fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, draws=25, max_gradients=1, seed=1)
+    >>> fit.status.ok
+    False
+    """
 
 
 class FailedFitsWarning(BayesBnslWarning):
-    """Fits of a batch raised errors, which its table holds."""
+    """Fits of a batch raised errors, which its table holds.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", bb.FailedFitsWarning)
+    ...     batch = bb.fit_many([bb.Curve([10], [3.0])], bb.M1(), progress=False)
+    >>> batch.table["error"].item()
+    "ValueError: The curve 'curve' has one x only, 10: no law can be fitted. ..."
+    """
 
 
 def warn(message: str, category: type[BayesBnslWarning]) -> None:
@@ -45,8 +88,31 @@ def warn(message: str, category: type[BayesBnslWarning]) -> None:
     category : type
         The warning's class.
     """
+    if FAQ not in message:  # that of a fit carries what its status says
+        message = f"{message} {more_about(category.__name__.lower())}"
     inside = f"{Path(__file__).parent}{os.sep}"
     warnings.warn(message, category, skip_file_prefixes=(inside,))
+
+
+def more_about(name: str) -> str:
+    """Say where the documentation explains a status or a warning.
+
+    Parameters
+    ----------
+    name : str
+        The stable name, as the heading of its section has it.
+
+    Returns
+    -------
+    str
+        One sentence that ends a message.
+
+    Examples
+    --------
+    >>> more_about("few_draws")
+    'More: docs/faq.md#few_draws.'
+    """
+    return f"More: {FAQ}{name}."
 
 
 def did_you_mean(word: object, choices: Iterable[object]) -> str:

@@ -33,6 +33,12 @@ class Evidence(NamedTuple):
         Log density of all y together, in their units.
     error : float
         Half the difference of two estimates, each from half of the draws.
+
+    Examples
+    --------
+    >>> evidence = Evidence(value=25.3, error=0.02)
+    >>> evidence.value
+    25.3
     """
 
     value: float

@@ -213,6 +213,16 @@ def interval(forecast: xr.Dataset, *, prob: float = 0.9) -> xr.Dataset:
     ------
     ValueError
         If `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> band = interval(bb.forecast(fit, [1e5], seed=1), prob=0.9)
+    >>> band["y"].sizes, band["bound"].values.tolist()
+    (Frozen({'bound': 3, 'x': 1}), ['lower', 'median', 'upper'])
     """
     if not 0 < prob < 1:
         raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")
@@ -241,6 +251,16 @@ def log_score(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ------
     ValueError
         If there is not one y for each x, or one is out of range.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ahead = bb.forecast(fit, [1e5], seed=1)
+    >>> bool(log_score(ahead, 3 * 1e5**-0.3) > log_score(ahead, 0.2))
+    True
     """
     if is_mixed(forecast):
         n_draws = forecast.sizes["sample"]

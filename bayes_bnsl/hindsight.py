@@ -52,6 +52,15 @@ class Backtest:
         Seed of fits and forecasts.
     forecast_settings : mapping
         What was passed on to `forecast`.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> tested = bb.backtest(curve, bb.M1(), origins=[6, 9], priors={"sigma": 0.02}, seed=1)
+    >>> tested.statuses
+    {6: 'converged', 9: 'converged'}
     """
 
     curve: Curve

@@ -156,6 +156,13 @@ class Law(ABC):
         -------
         dict of str to scalar
             The missing parameters by name.
+
+        Examples
+        --------
+        >>> import bayes_bnsl as bb
+        >>> line = bb.M1().through(np.log([1.0, 100.0]), np.log([3.0, 0.3]), {})
+        >>> round(float(np.exp(line["log_a"])), 6), round(float(line["b"]), 6)
+        (3.0, -0.5)
         """
         raise NotImplementedError(f"{self.name} has no line to lead through two points.")
 
@@ -223,6 +230,13 @@ class Law(ABC):
         -------
         array_like, DataArray or TensorVariable
             ``log y`` in broadcast shape.
+
+        Examples
+        --------
+        >>> import bayes_bnsl as bb
+        >>> log_y = bb.M1().log_mu(np.log([1.0, 100.0]), {"a": 3.0, "b": -0.5})
+        >>> np.exp(log_y).round(6)
+        array([3. , 0.3])
         """
         log_power = self.power(log_x, theta, xp).log
         limit = self.limit(theta)
@@ -250,6 +264,13 @@ class Law(ABC):
         -------
         array_like, DataArray or TensorVariable
             The slope in broadcast shape.
+
+        Examples
+        --------
+        >>> import bayes_bnsl as bb
+        >>> theta = {"a": 0.1, "b": 2.0, "c0": 0.5, "c": [0.4], "d": [100.0], "f": [0.2]}
+        >>> bb.BNSL(1).log_slope(np.log([1e-9, 1e9]), theta).round(3)  # -c0; flat at the limit
+        array([-0.5, -0. ])
         """
         return self._slope_and_curvature(log_x, theta, xp)[0]
 
@@ -267,6 +288,16 @@ class Law(ABC):
         -------
         bool, array_like or DataArray
             One answer for each draw of the parameters.
+
+        Examples
+        --------
+        >>> import bayes_bnsl as bb
+        >>> theta = {"a": 0.1, "b": 2.0, "c0": 0.5, "c": [0.4], "d": [100.0], "f": [0.2]}
+        >>> grid = np.log(np.geomspace(1, 1e4, 100))
+        >>> bool(bb.BNSL(1).is_monotone(grid, theta))
+        True
+        >>> bool(bb.BNSL(1).is_monotone(grid, theta | {"c": [-0.8]}))  # rises after the break
+        False
         """
         slope, grid = self.log_slope(log_x, theta), along(log_x)
         return (slope <= 0).all(**grid) | (slope >= 0).all(**grid)

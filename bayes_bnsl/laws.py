@@ -140,6 +140,13 @@ class BNSL(Law):
         -------
         Segments
             Slopes, log coefficients and the places where neighbours meet.
+
+        Examples
+        --------
+        >>> theta = {"a": 0.1, "b": 2.0, "c0": 0.5, "c": [0.4], "d": [100.0], "f": [0.2]}
+        >>> parts = BNSL(1).segments(theta)
+        >>> parts.slope, [round(float(place), 6) for place in parts.breaks]
+        ([-0.5, -0.9], [100.0])
         """
         slope, log_coefficient, breaks = [-theta["c0"]], [log_of(theta, "b")], []
         for c, log_d, _ in self._each_break(theta):

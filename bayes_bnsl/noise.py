@@ -92,6 +92,11 @@ class Noise(ABC):
         -------
         array_like
             ``sigma``, or ``sqrt(sigma**2 + log_se**2)``.
+
+        Examples
+        --------
+        >>> LogNormal().scale({"sigma": 0.03}, log_se=0.04)
+        np.float64(0.05)
         """
         if self.changing:
             first, last = (xp.log(theta[name]) for name in self.scales)

@@ -145,6 +145,17 @@ def compare_many(
     ------
     TypeError, ValueError
         If `batch` is no Batch, or as for `compare`.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> batch = bb.fit_many([curve], [bb.M1(), bb.BNSL(0)], seed=1, progress=False)
+    >>> compare_many(batch, by="evidence", seed=1, progress=False)[["curve", "law", "simplest"]]
+           curve      law  simplest
+    0  simulated       M1      True
+    1  simulated  BNSL(0)     False
     """
     if not isinstance(batch, Batch):
         raise TypeError(f"batch must be the result of bayes_bnsl.fit_many; got {batch!r}.")

@@ -75,6 +75,16 @@ def plot_forecast(
     ------
     ValueError
         If `to` is not beyond the first x, or there is no such run.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_forecast(fit, to=1e6)
+    >>> ax.get_xlabel(), ax.get_xscale()
+    ('x', 'log')
     """
     curve = fit.curve
     last = curve.x[-1]
@@ -160,6 +170,16 @@ def plot_forecasts(
     ValueError
         If there is no fit, `what` or `prob` is out of range, or the curves differ in what their
         axes are called.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_forecasts({"half": fit, "whole": fit}, to=1e6)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['half', 'whole', 'fitted points']
     """
     sources: Mapping[str, Any] = fits.fits if isinstance(fits, Comparison) else fits
     if not isinstance(sources, Mapping):

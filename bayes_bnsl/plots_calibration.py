@@ -41,6 +41,14 @@ def plot_calibration(
     -------
     matplotlib.axes.Axes
         What was drawn on.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import Calibration
+    >>> ranks = np.random.default_rng(1).integers(100, size=200)
+    >>> ax = plot_calibration(Calibration("an example", {"a": ranks}, ("converged",) * 200))
+    >>> ax.get_title()
+    'an example: 200 curves, 100% of fits converged'
     """
     ax = new_axes(ax, (5, 3.6))
     share = np.arange(1, calibration.draws + 1) / (calibration.draws + 1)
@@ -135,6 +143,16 @@ def plot_loo_pit(checks: Checks, *, prob: float = 0.95, ax: Axes | None = None) 
         If it is no Checks.
     ValueError
         If `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_loo_pit(bb.check(fit))
+    >>> ax.get_xlabel()
+    'LOO-PIT value'
     """
     if not isinstance(checks, Checks):
         raise TypeError(f"Pass what bayes_bnsl.check returned, a Checks; got {checks!r}.")

@@ -81,6 +81,16 @@ def plot_predictive(
     ------
     ValueError
         If neither of the two is to be drawn.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_predictive(fit)
+    >>> ax.get_xscale()
+    'log'
     """
     if not (prior or posterior):
         raise ValueError("Draw at least one of prior and posterior.")
@@ -143,6 +153,16 @@ def plot_residuals(
     ------
     ValueError
         If `prob` is not between 0 and 1, or `axes` are not two.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> axes = plot_residuals(fit)
+    >>> len(axes)
+    2
     """
     if not 0 < prob < 1:
         raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")

@@ -47,6 +47,16 @@ def plot_posterior(fit: Fit, *, prob: float = 0.9, prior: bool = True, **setting
     -------
     arviz_plots.PlotCollection
         The picture; its figure is ``picture.viz["figure"].item()``.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> picture = plot_posterior(fit)
+    >>> sorted(picture.viz["plot"].data_vars)
+    ['b', 'log_a']
     """
     posterior = _drawn_parameters(fit)
     settings = {"figure_kwargs": {"layout": "constrained"}} | settings
@@ -103,6 +113,14 @@ def plot_pairs(fit: Fit, names: Sequence[str] | None = None, **settings: Any) ->
     ------
     ValueError
         If there is no such parameter, it is fixed, or there is less than a pair.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> picture = plot_pairs(fit, ["log_a", "b"])
     """
     known = _quantities(fit)
     names = _default_pairs(fit, known) if names is None else list(names)

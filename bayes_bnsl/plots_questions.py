@@ -69,6 +69,16 @@ def plot_reach(
     ------
     TypeError, ValueError
         As for `x_to_reach`.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_reach(fit, 0.1)
+    >>> ax.get_xlabel()
+    'x'
     """
     reach = x_to_reach(fit, y, to=to, better=better, seed=seed, **settings)
     draws = reach.draws.values[np.isfinite(reach.draws)]
@@ -120,6 +130,16 @@ def plot_backtest(
     ------
     TypeError, ValueError
         If `backtest` is none, or no origin lies before x.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> tested = bb.backtest(curve, bb.M1(), origins=[6, 9], priors={"sigma": 0.02}, seed=1)
+    >>> ax = plot_backtest(tested)
+    >>> ax.get_title()
+    'M1 on simulated: forecasts for x = 10000'
     """
     if not isinstance(backtest, Backtest):
         raise TypeError(f"Pass what bayes_bnsl.backtest returned, a Backtest; got {backtest!r}.")

@@ -65,6 +65,15 @@ def plot_compare(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         If it is no Comparison.
     ValueError
         If no law can be chosen.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> curve = bb.load_curve("four_digit_addition")
+    >>> choice = bb.compare(curve, [bb.M1(), bb.BNSL(1)], by="evidence", seed=1, progress=False)
+    >>> ax = plot_compare(choice)
+    >>> ax.get_xlabel()
+    'log evidence less that of BNSL(1)'
     """
     _check_kind(comparison, Comparison, "compare")
     table, simplest = comparison.table, comparison.simplest
@@ -138,6 +147,16 @@ def plot_khat(
         If it is neither.
     ValueError
         If it is not a result of leave-one-out, or there is no such law.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_khat(bb.leave_one_out(fit))
+    >>> ax.get_ylabel()
+    'Pareto k'
     """
     scores, name = source, "left-out points"
     if isinstance(source, Comparison):
@@ -208,6 +227,15 @@ def plot_breaks(
         If it is neither.
     ValueError
         If no law BNSL(n) converged, the law of a fit has no breaks, or `axes` are too few or many.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> curve = bb.load_curve("four_digit_addition")
+    >>> choice = bb.compare(curve, [bb.M1(), bb.BNSL(1)], by="evidence", seed=1, progress=False)
+    >>> left, right = plot_breaks(choice)
+    >>> left.get_xlabel()
+    'number of breaks'
     """
     if not isinstance(source, Fit):
         _check_kind(source, Comparison, "compare")

@@ -66,6 +66,14 @@ def plot_segments(
     ------
     TypeError
         If the law is not a BNSL, or a law comes without parameters.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 0.1, "b": 2.0, "c0": 0.5, "c": [0.4], "d": [100.0], "f": [0.2]}
+    >>> ax = plot_segments(bb.BNSL(1), theta)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['the law', 'slope -0.5', 'slope -0.9']
     """
     law: Law = source.law if isinstance(source, Fit) else source
     if not isinstance(law, BNSL):
@@ -162,6 +170,16 @@ def plot_slope(
     ------
     ValueError
         If `to` is not beyond the first x, or no law of a Comparison has weight.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> ax = plot_slope(fit)
+    >>> ax.get_xscale()
+    'log'
     """
     curve = source.curve
     first, last = curve.x[[0, -1]]

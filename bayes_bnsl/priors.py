@@ -78,6 +78,11 @@ class Prior:
         -------
         dict of str to float or tuple of float
             As they were given; bounds that were not are left out.
+
+        Examples
+        --------
+        >>> Prior("Normal", mu=0.4, sigma=0.2, at_least=0.0).constants()
+        {'mu': 0.4, 'sigma': 0.2, 'at_least': 0.0}
         """
         bounds = {"at_least": self.at_least, "at_most": self.at_most}
         return dict(self.parameters) | {k: v for k, v in bounds.items() if v is not None}
@@ -141,6 +146,11 @@ class Scale(NamedTuple):
         -------
         Scale
             Its ends, range and spacing.
+
+        Examples
+        --------
+        >>> Scale.of(Curve([1, 10, 100], [4.0, 2.0, 1.0])).gap
+        0.5
         """
         log_x, log_y = curve.log_x, curve.log_y
         return cls(

@@ -58,6 +58,17 @@ class Fit:
         Wall time of the fit without compilation.
     seed : int
         Seed that repeats the fit.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> print(fit.equation(digits=2), fit.status.name)
+    y = 3 * x^(-0.3) converged
+    >>> fit.posterior["b"].sizes
+    Frozen({'chain': 4, 'draw': 1000})
     """
 
     curve: Curve
@@ -192,6 +203,19 @@ def load_fit(path: str | os.PathLike[str], *, law: Law | None = None) -> Fit:
         If there is no such file.
     ValueError
         If the file is damaged, was not written by this package, or needs `law`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fit.save(f"{folder}/fit.nc")
+    ...     again = load_fit(f"{folder}/fit.nc")
+    >>> again.posterior.identical(fit.posterior)
+    True
     """
     data, record = storage.read(path)
     try:

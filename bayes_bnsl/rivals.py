@@ -17,7 +17,13 @@ __all__ = ["M1", "M2", "M3", "M4"]
 
 @dataclass(frozen=True)
 class M1(Law):
-    """Power law ``y = a x**b`` (Caballero et al., ICLR 2023, table 1)."""
+    """Power law ``y = a x**b`` (Caballero et al., ICLR 2023, table 1).
+
+    Examples
+    --------
+    >>> round(float(M1()(100.0, {"a": 3.0, "b": -0.5})), 6)
+    0.3
+    """
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b")
     line = ("log_a", "b")
@@ -26,7 +32,7 @@ class M1(Law):
     def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
         """Write the right-hand side of ``y = ...``."""
         a, b = symbol("a"), symbol("b")
-        text = rf"{a}\,x^{{{b}}}" if latex else f"{a} * x^({b})"
+        text = rf"{a}\,x^{{{b}}}" if latex else f"{a} * x^{b}"
         return text if self.limit_name is None else f"{text} + {symbol(self.limit_name)}"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
@@ -42,7 +48,13 @@ class M1(Law):
 
 @dataclass(frozen=True)
 class M2(M1):
-    """Power law with a limit, ``y = a x**b + c`` (Caballero et al., ICLR 2023, table 1)."""
+    """Power law with a limit, ``y = a x**b + c`` (Caballero et al., ICLR 2023, table 1).
+
+    Examples
+    --------
+    >>> round(float(M2()(100.0, {"a": 3.0, "b": -0.5, "c": 0.1})), 6)
+    0.4
+    """
 
     parameters: ClassVar[tuple[str, ...]] = ("a", "b", "c")
     limit_name = "c"
@@ -59,6 +71,12 @@ class M3(Law):
     constant : bool, default True
         Whether there is a limit ``c``. The public benchmark of Alabdulmohsin et al. (2022)
         estimates M3 without it.
+
+    Examples
+    --------
+    >>> theta = {"a": 3.0, "b": -0.5, "c": 0.1, "d": 1e-4}
+    >>> M3()(np.array([1e2, 1e4, 1e8]), theta).round(4)  # flat beyond x = 1/d
+    array([0.4015, 0.1424, 0.13  ])
     """
 
     constant: bool = True
@@ -79,11 +97,7 @@ class M3(Law):
     def equation(self, symbol: Callable[[str], str], *, latex: bool = False) -> str:
         """Write the right-hand side of ``y = ...``."""
         a, b, d = symbol("a"), symbol("b"), symbol("d")
-        text = (
-            rf"{a}\left(x^{{-1}} + {d}\right)^{{-({b})}}"
-            if latex
-            else f"{a} * (1/x + {d})^(-({b}))"
-        )
+        text = rf"{a}\left(x^{{-1}} + {d}\right)^{{-{b}}}" if latex else f"{a} * (1/x + {d})^(-{b})"
         return f"{text} + {symbol('c')}" if self.constant else text
 
     @property
@@ -124,6 +138,12 @@ class M4(Law):
 
     whose left side rises in w with a curvature of one sign, so that Halley's iteration from
     the nearer asymptote cannot miss the root.
+
+    Examples
+    --------
+    >>> theta = {"e_0": 1.0, "e_inf": 0.1, "alpha": 1.0, "beta": 100.0, "c": -1.0}
+    >>> M4()(np.array([1e-3, 1e2, 1e6]), theta).round(4)
+    array([1.    , 0.55  , 0.1001])
     """
 
     parameters = ("e_0", "e_inf", "alpha", "beta", "c")
@@ -137,7 +157,7 @@ class M4(Law):
         if latex:
             left = rf"(y - {e_inf}) / ({e_0} - y)^{{{alpha}}}"
             return rf"y \mathrm{{\ where\ }} {left} = {beta}\,x^{{{c}}}"
-        return f"y where (y - {e_inf}) / ({e_0} - y)^{alpha} = {beta} * x^({c})"
+        return f"y where (y - {e_inf}) / ({e_0} - y)^{alpha} = {beta} * x^{c}"
 
     def power(self, log_x: Any, theta: Theta, xp: Any = np) -> PowerPart:
         """Return the log of the power part and its derivatives."""

@@ -36,6 +36,12 @@ class LogError(NamedTuple):
         The error.
     standard_error : float
         How uncertain it is.
+
+    Examples
+    --------
+    >>> error = LogError(rmsle=0.02, standard_error=0.005)
+    >>> error.rmsle
+    0.02
     """
 
     rmsle: float
@@ -110,6 +116,13 @@ def crps(forecast: xr.Dataset, y: ArrayLike, *, log: bool = True) -> xr.DataArra
     ------
     ValueError
         If there is not one y for each x, or one is out of range.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).lognormal(0.0, 0.1, size=(4000, 2))
+    >>> ahead = xr.Dataset({"y": (("sample", "x"), draws)}, coords={"x": [10.0, 20.0]})
+    >>> crps(ahead, [1.0, 1.5]).values.round(2)
+    array([0.02, 0.35])
     """
     draws, observed = _in_logs(forecast, y)
     if not log:
@@ -147,6 +160,13 @@ def pit(forecast: xr.Dataset, y: ArrayLike) -> xr.DataArray:
     ------
     ValueError
         If there is not one y for each x, or one is out of range.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).lognormal(0.0, 0.1, size=(4000, 2))
+    >>> ahead = xr.Dataset({"y": (("sample", "x"), draws)}, coords={"x": [10.0, 20.0]})
+    >>> pit(ahead, [1.0, 1.5]).values.round(1)
+    array([0.5, 1. ])
     """
     draws, observed = _draws_of(forecast), observations(forecast, y)
     below = (draws < observed).mean(axis=0) + 0.5 * (draws == observed).mean(axis=0)
@@ -174,6 +194,13 @@ def coverage(forecast: xr.Dataset, y: ArrayLike, *, prob: float = 0.9) -> xr.Dat
     ------
     ValueError
         If there is not one y for each x, one is out of range, or `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).lognormal(0.0, 0.1, size=(4000, 2))
+    >>> ahead = xr.Dataset({"y": (("sample", "x"), draws)}, coords={"x": [10.0, 20.0]})
+    >>> coverage(ahead, [1.0, 1.5], prob=0.9)["covered"].values
+    array([ True, False])
     """
     if not 0 < prob < 1:
         raise ValueError(f"prob must lie between 0 and 1; got {prob!r}.")
@@ -210,6 +237,13 @@ def msce(forecast: xr.Dataset, y: ArrayLike, *, levels: Sequence[float] = LEVELS
     ------
     ValueError
         If there is not one y for each x, one is out of range, or a level is not between 0 and 1.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).lognormal(0.0, 0.1, size=(4000, 2))
+    >>> ahead = xr.Dataset({"y": (("sample", "x"), draws)}, coords={"x": [10.0, 20.0]})
+    >>> round(msce(ahead, [1.0, 1.5], levels=[0.5, 0.9]), 2)
+    0.08
     """
     wrong = [level for level in levels if not 0 < level < 1]
     if wrong:

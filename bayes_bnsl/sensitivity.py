@@ -37,6 +37,16 @@ class Sensitivity:
     table : pandas.DataFrame
         One row for each quantity: the forecasts, then the parameters of the law. Columns:
         ``likelihood``; ``prior``, that of all priors together; ``prior of ...`` each alone.
+
+    Examples
+    --------
+    >>> import bayes_bnsl as bb
+    >>> theta = {"a": 3.0, "b": -0.3}
+    >>> curve = bb.simulate(bb.M1(), theta, np.geomspace(10, 1e4, 12), noise=0.02, seed=1)
+    >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
+    >>> owed = bb.sensitivity(fit, [1e5])
+    >>> list(owed.table.index)
+    ['log y at 100000', 'a', 'b']
     """
 
     name: str

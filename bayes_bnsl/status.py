@@ -14,6 +14,8 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
+from bayes_bnsl.errors import more_about
+
 __all__ = ["Status", "diagnose"]
 
 MOST_R_HAT = 1.01
@@ -84,7 +86,7 @@ class Status:
     False
     >>> print(status)
     Only 312 effective draws of f1 (should be at least 400): the ends of intervals are noisy.
-    Raise max_gradients.
+    Raise max_gradients. More: docs/faq.md#few_draws.
     """
 
     name: str
@@ -102,7 +104,8 @@ class Status:
 
     def __str__(self) -> str:
         by_jumps = BY_JUMPS.format(**vars(self)) if self.jumped else ""
-        return SENTENCES[self.name].format(**vars(self), by_jumps=by_jumps)
+        sentence = SENTENCES[self.name].format(**vars(self), by_jumps=by_jumps)
+        return sentence if self.ok else f"{sentence} {more_about(self.name)}"
 
 
 def diagnose(

@@ -52,6 +52,15 @@ class Calibration:
         ``name`` of the status of every fit.
     draws : int, default 99
         How many draws the truth was ranked among.
+
+    Examples
+    --------
+    >>> ranks = np.random.default_rng(1).integers(100, size=(2, 200))
+    >>> calibration = Calibration(
+    ...     "an example", {"right": ranks[0], "too high": ranks[1] // 2}, ("converged",) * 200
+    ... )
+    >>> calibration
+    <Calibration of an example: 200 curves, 100% of fits converged, not uniform: too high>
     """
 
     name: str
@@ -81,6 +90,12 @@ class Calibration:
         ------
         ValueError
             If there is none.
+
+        Examples
+        --------
+        >>> results = [Ranks({"a": rank}, "converged") for rank in (3, 50, 98)]
+        >>> Calibration.of("an example", results).ranks["a"]
+        array([ 3, 50, 98])
         """
         rows = list(results)
         if not rows:
@@ -110,6 +125,12 @@ class Calibration:
         ----------
         Säilynoja, Bürkner, Vehtari, "Graphical test for discrete uniformity and its applications
         in goodness-of-fit evaluation and multiple sample comparison", 2022.
+
+        Examples
+        --------
+        >>> lower, upper = Calibration("an example", {}, ("converged",) * 100).band(prob=0.9)
+        >>> lower.shape, bool((lower <= upper).all())
+        ((99,), True)
         """
         n_curves = len(self.statuses)
         inside = self._p_values(_tails(n_curves, self.draws)) >= 1 - prob
@@ -146,6 +167,12 @@ class Calibration:
         -------
         float
             Below ``1 - prob`` where the distribution function leaves ``band(prob=prob)``.
+
+        Examples
+        --------
+        >>> same = Calibration("an example", {"a": np.full(50, 40)}, ("converged",) * 50)
+        >>> same.p_value("a") < 0.001
+        True
         """
         n_curves = len(self.statuses)
         counts = (self.distribution(quantity) * n_curves).round().astype(int)

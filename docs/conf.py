@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -18,7 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx_copybutton",
 ]
@@ -27,8 +28,9 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"bayes_bnsl {release}"
 html_static_path = ["_static"]
-html_css_files = ["wrap.css"]
+html_css_files = ["style.css"]
 
+nb_execution_mode = "off"  # notebooks are kept as they ran: `make examples`
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "html_image"]
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -73,3 +75,22 @@ def api_names() -> str:
 # api.md includes this file, and autosummary makes a page for every name in it.
 (HERE / "api_names.rst").write_text(api_names(), "utf-8")
 autosummary_generate = ["api_names.rst"]
+
+# Sphinx reads nothing outside this folder, so the notebooks come here; links between the two are
+# written for those who read the repository.
+shutil.rmtree(HERE / "examples", ignore_errors=True)
+(HERE / "examples").mkdir()
+for notebook in (HERE.parent / "examples").glob("*.ipynb"):
+    shutil.copy(notebook, HERE / "examples")
+
+
+def links_of_the_copies(_app: object, page: str, text: list[str]) -> None:
+    """Let pages and notebooks find each other where the notebooks are copied to."""
+    if page.startswith("examples/"):
+        text[0] = text[0].replace("](../docs/", "](../")
+    else:
+        text[0] = text[0].replace("](../examples/", "](examples/")
+
+
+def setup(app: object) -> None:
+    app.connect("source-read", links_of_the_copies)

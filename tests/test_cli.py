@@ -80,6 +80,15 @@ class TestFit:
     def test_picture(self, fitted, folder):
         assert (folder / "fit.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_picture_reaches_what_was_asked_for(self, data, folder, monkeypatch):
+        drawn, plot = [], bb.plot_forecast
+        monkeypatch.setattr(
+            bb, "plot_forecast", lambda *a, **k: drawn.append(plot(*a, **k)) or drawn[-1]
+        )
+        for at, end in (("1e6", 1e6), ("2e3", 1e4)):
+            run("fit", data, *QUICK, "--at", at, "--plot", folder / "far.png")
+            assert end <= drawn.pop().get_xlim()[1] < 1.1 * end
+
     def test_text_for_people(self, data):
         done = run("fit", data, *QUICK, "--x", "tokens", "--y", "loss", "--at", "1e5")
         assert done.exit_code == 0

@@ -10,12 +10,17 @@ import matplotlib.pyplot as plt
 import pytest
 
 import bayes_bnsl as bb
+from bayes_bnsl.errors import more_about
+from bayes_bnsl.status import SENTENCES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Pages with models that no other test needs, and the one that draws everything.
 SLOW = {"choosing.md", "gallery.md", "laws.md", "noise.md", "priors.md"}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")
 
 
@@ -86,6 +91,35 @@ def test_architecture_lists_the_rooms_in_order():
     layers = re.findall(r'^    "\((\w+)\)",$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     rooms = {path.stem for path in (ROOT / "bayes_bnsl").iterdir()} - {"__init__", "__pycache__"}
     assert listed == [room for room in reversed(layers) if room in rooms]
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub and MyST make them."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text("utf-8")))
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_messages_lead_to_their_sections():
+    warned = [name for name in bb.__all__ if name.endswith("Warning")]
+    assert "DuplicateRowsWarning" in warned
+    for name in (*SENTENCES, *warned):
+        page, anchor = re.search(r"(docs/\w+\.md)#(\w+)", more_about(name.lower())).groups()
+        assert anchor in anchors(ROOT / page), name
+    assert more_about("few_draws") in str(bb.Status("few_draws", 1.0, 300.0, 0, "a", "a"))
+    with pytest.warns(bb.DuplicateRowsWarning, match=re.escape(more_about("duplicaterowswarning"))):
+        bb.Curve([1, 1, 2], [3.0, 3.0, 2.0])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(FENCED.sub("", page.read_text("utf-8"))):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page if not path else (page.parent / path).resolve()
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
 
 
 def test_pictures_exist_and_are_small():

@@ -1,6 +1,7 @@
 """The notebooks: they run, are kept as they ran, and call nothing that is not public."""
 
 import ast
+import re
 import runpy
 from pathlib import Path
 
@@ -60,13 +61,23 @@ def test_notebook_calls_public_names_alone(path):
     assert used <= set(bb.__all__)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_tells_a_story(path):
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    assert texts[0].startswith("# ")
+    assert any("**The caveat" in text for text in texts)
+    for link in re.findall(r"\]\(([^)\s]+)\)", "\n".join(texts)):
+        assert "://" in link or (FOLDER / link.partition("#")[0]).exists(), link
+
+
 def test_notebooks_are_small_and_listed():
-    assert len(NOTEBOOKS) >= 3
+    assert len(NOTEBOOKS) >= 9
     assert sum(path.stat().st_size for path in NOTEBOOKS) < LARGEST
     pages = [FOLDER.parent / "README.md", FOLDER.parent / "docs" / "index.md"]
     for path in NOTEBOOKS:
         for page in pages:
             assert f"examples/{path.name}" in page.read_text("utf-8"), f"{page.name}: {path.name}"
+        assert f"<examples/{path.stem}>" in pages[1].read_text("utf-8")  # in the built pages
 
 
 @pytest.mark.parametrize(

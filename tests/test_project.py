@@ -55,9 +55,11 @@ def public_objects():
 
     What a class overrides is named, and documented, where it is first said.
     """
-    found = dict.fromkeys(f"bayes_bnsl.{name}" for name in bayes_bnsl.__all__)
+    found = {}
     for name in bayes_bnsl.__all__:
         thing = getattr(bayes_bnsl, name)
+        # by its room, since "bayes_bnsl.report" might be the function or the room
+        found[f"{thing.__module__}.{name}"] = None
         if inspect.isclass(thing):
             for member, value in inspect.getmembers(thing):
                 function = value.fget if isinstance(value, property) else value
@@ -109,9 +111,16 @@ def test_type_annotations_are_shipped():
 
 
 def test_inherited_methods_are_public_objects():
-    names = {"tables.FromTables.from_csv", "curve.Curve.split", "law.Law.log_mu"}
+    names = {"tables.FromTables.from_csv", "curve.Curve.split", "law.Law.log_mu", "report.report"}
     assert {f"bayes_bnsl.{name}" for name in names} <= set(public_objects())
     assert not any("add_note" in name for name in public_objects())  # that is Python's
+
+
+@pytest.mark.parametrize("name", bayes_bnsl.__all__)
+def test_every_public_name_has_an_example(name):
+    # that it runs, and prints what it says, is seen by doctest
+    doc = inspect.getdoc(getattr(bayes_bnsl, name))
+    assert "\nExamples\n--------\n>>> " in doc
 
 
 @pytest.mark.parametrize("name", public_objects())

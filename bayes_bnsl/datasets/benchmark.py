@@ -32,6 +32,13 @@ class BenchmarkCurve:
         Which curve it is: IC (images), NMT (translation), LM (language), BB (BIG-Bench).
     source : str
         Name of the file it was read from.
+
+    Examples
+    --------
+    >>> seen, later = Curve([10, 20, 40], [3.0, 2.6, 2.3], name="LM / loss / small").split(n=2)
+    >>> curve = BenchmarkCurve(seen, later, "LM", "loss", "small", "mine.csv")
+    >>> curve.name, len(curve.later)
+    ('LM / loss / small', 1)
     """
 
     seen: Curve
