@@ -150,3 +150,7 @@ def _allows(prior: Prior, value: float) -> bool:
     except Exception as error:
         raise ValueError(f"{prior!r} is not a valid prior: {error}") from error
     return bool(np.any(log_density > -np.inf))
+
+
+def check_family(curves):
+    return {c.name: c for c in curves}
