@@ -53,6 +53,7 @@ from .plots_selection import plot_breaks as plot_breaks
 from .plots_selection import plot_compare as plot_compare
 from .plots_selection import plot_khat as plot_khat
 from .plots_selection import plot_loo_pit as plot_loo_pit
+from .pooling import fit_together as fit_together
 from .priors import Prior as Prior
 from .priors import Scale as Scale
 from .questions import gain as gain

@@ -10,13 +10,14 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from bayes_bnsl.arguments import check_curves
 from bayes_bnsl.columns import checked_integer, counted
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import FailedFitsWarning, NotConvergedWarning, did_you_mean, warn
@@ -198,7 +199,7 @@ def fit_many(
     >>> batch.fit("task 2", "M1").equation(digits=1)
     'y = 2 * x^((-0.3))'
     """
-    by_name, laws_by_name = _checked_curves(curves), _checked_laws(laws)
+    by_name, laws_by_name = check_curves(curves), _checked_laws(laws)
     _check_settings(workers, client, seed, settings, laws_by_name)
     if isinstance(noise, str):
         choices(noise)  # a wrong word would fail in every fit
@@ -234,30 +235,6 @@ def fit_many(
     if batch.temporary:
         weakref.finalize(batch, shutil.rmtree, folder, ignore_errors=True)
     return batch
-
-
-def _checked_curves(curves: Any) -> dict[str, Curve]:
-    if isinstance(curves, Curve):
-        curves = [curves]
-    if not isinstance(curves, Mapping | Sequence) or isinstance(curves, str):
-        raise TypeError(
-            f"curves must be a sequence of Curve, or a mapping to them; got {curves!r}."
-        )
-    given = list(curves.values()) if isinstance(curves, Mapping) else list(curves)
-    for curve in given:
-        if not isinstance(curve, Curve):
-            raise TypeError(f"curves must hold Curve alone; got {curve!r}.")
-    if not given:
-        raise ValueError("curves is empty: give at least one curve.")
-    if isinstance(curves, Mapping):
-        return {str(name): replace(curve, name=str(name)) for name, curve in curves.items()}
-    names = [curve.name for curve in given]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(
-            f"curves has the name {twice[0]!r} more than once. Give each a name of its own, as in "
-            "Curve(x, y, name=...), or pass a mapping of names to curves."
-        )
-    return dict(zip(names, given, strict=True))
 
 
 def _checked_laws(laws: Any) -> dict[str, Law]:

@@ -23,6 +23,7 @@ __all__ = [
     "log_likelihood",
     "log_mean_exp",
     "log_prior",
+    "refuse_pooled",
 ]
 
 
@@ -33,6 +34,21 @@ def has_independent_points(fit: Fit) -> bool:
     point given all the others, and no sum of it is that of several points.
     """
     return "tau" not in fit.noise.parameters
+
+
+def refuse_pooled(fit: Fit, what: str, mend: str) -> None:
+    """Refuse what needs a prior that does not depend on the points of other curves.
+
+    Raises
+    ------
+    ValueError
+        If the curve was fitted together with others of its family.
+    """
+    if fit.is_pooled:
+        raise ValueError(
+            f"{fit.curve.name!r} was fitted together with its family, whose other curves are part "
+            f"of what is believed of it, and {what} needs the prior of the curve alone. {mend}"
+        )
 
 
 def log_prior(fit: Fit, values: Draws) -> Draws:

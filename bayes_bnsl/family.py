@@ -127,6 +127,34 @@ class Family:
         sd = sigmoid(centre + z_spread, xp)
         return xp.sqrt(1 - sd**2) * z_mean, sd
 
+    def described(self, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Return what the curves share, by parameter, from draws of the family's coordinates.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray
+            Draws of ``z_mean_...`` and ``z_spread_...``, breaks on the last axis.
+
+        Returns
+        -------
+        dict of str to tuple of ndarray
+            Mean and standard deviation within the family, shape (chain, draw): of the exponent in
+            its own units, of all else in those of the coordinates. Breaks are counted, as in
+            ``c1``.
+        """
+        found = {}
+        for name in self.shared:
+            mean, sd = self.agreement(name, values[f"z_mean_{name}"], values[f"z_spread_{name}"])
+            if name == self.slope:
+                numbers = dict(self.slope_prior.parameters)
+                mean, sd = numbers["mu"] + numbers["sigma"] * mean, numbers["sigma"] * sd
+            if mean.ndim == 2:
+                found[name] = (mean, sd)
+            else:
+                each = {f"{name}{i + 1}": i for i in range(self.law.n_breaks)}
+                found |= {label: (mean[..., i], sd[..., i]) for label, i in each.items()}
+        return found
+
     def data(self) -> dict[str, Any]:
         """Return all that changes from family to family: the values of the model's data."""
         together: dict[str, Any] = {

@@ -25,6 +25,7 @@ from bayes_bnsl.density import (
     log_evidence_ratio,
     log_likelihood,
     log_prior,
+    refuse_pooled,
 )
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.errors import did_you_mean
@@ -110,6 +111,9 @@ def leave_one_out(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    if repair:
+        mend = "Pass repair=False, or fit the curve alone with fit."
+        refuse_pooled(fit, "repairing high Pareto k", mend)
     labels, group = groups(fit.curve, leave_out)
     independent = has_independent_points(fit)
     if not independent and len(labels) < len(fit.curve):

@@ -135,7 +135,7 @@ def fit(
             "cores": cores, "seed": seed, "progress": progress,
         }  # fmt: skip
         fits = [quiet_fit(curve, law, noise=each, **given) for each in choices(noise)]
-        return _announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
+        return announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)
     if sampler not in ("nutpie", "pymc"):
@@ -197,7 +197,7 @@ def fit(
     tree = problem.tree(
         drawn.values, parameters, drawn.statistics, problem.modes(at_modes, heights)
     )
-    return _announced(Fit(curve, law, noise, priors, scale, tree, status, seconds, seed))
+    return announced(Fit(curve, law, noise, priors, scale, tree, status, seconds, seed))
 
 
 def quiet_fit(curve: Curve, law: Law, **settings: Any) -> Fit:
@@ -207,16 +207,14 @@ def quiet_fit(curve: Curve, law: Law, **settings: Any) -> Fit:
         return fit(curve, law, **({"progress": False} | settings))
 
 
-def _announced(done: Fit) -> Fit:
+def announced(done: Fit) -> Fit:
     """Warn if a fit did not converge."""
     if not done.status.ok:
         warn(f"{done.law.name} fitted to {done.curve.name!r}. {done.status}", NotConvergedWarning)
     return done
 
 
-def check_sampling(
-    *, target_accept: Any, cores: Any, seed: Any, **counts: Any
-) -> int:
+def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) -> int:
     """Check the settings of the sampler; return the seed, drawn at random if none was given."""
     least = {"chains": 2, "seed": 0}
     counts |= {name: n for name, n in {"cores": cores, "seed": seed}.items() if n is not None}
