@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence \
-        forecasts futures clean
+        forecasts futures pooling clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -66,6 +66,9 @@ forecasts: .venv/.ready ## how well public curves are forecast; DATA=folder WORK
 
 futures: .venv/.ready ## how often bands hold on simulated futures; COUNT= WORKERS=
 	$(py) docs/measure_futures.py --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
+
+pooling: .venv/.ready ## what fitting families together gains; COUNT= WORKERS=
+	$(py) docs/measure_pooling.py --count $(or $(COUNT),12) --workers $(or $(WORKERS),1)
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/api_names.rst

@@ -187,17 +187,17 @@ def check_family(
             f"Curves of a family are fitted together with independent noise; got noise={noise!r}. "
             "Give LogNormal() or StudentT(), or fit each curve alone."
         )
-    checked: dict[str, Any] = {}
-    for curve in curves.values():
-        checked = check_arguments(curve, law, noise, priors)
-    if not law.line:
+    if isinstance(law, Law) and not law.line:
         raise ValueError(
             f"{law.name} is a law of your own, of which it is not known what curves of a family "
             "share. Take BNSL or one of M1 to M4, or fit each curve alone."
         )
-    if law.line[0].removeprefix("log_") in checked:
+    if isinstance(law, Law) and law.line[0].removeprefix("log_") in (priors or {}):
         raise ValueError(
             f"priors names {law.line[0].removeprefix('log_')!r}, the level of {law.name}, which is "
             "each curve's own in a family. Leave it out, or fit each curve alone."
         )
+    checked: dict[str, Any] = {}
+    for curve in curves.values():
+        checked = check_arguments(curve, law, noise, priors)
     return checked

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from bayes_bnsl import model as models
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.distributions import log_density_of
 from bayes_bnsl.draws import Draws, Problem, flattened
 from bayes_bnsl.result import Fit
 
@@ -67,7 +67,7 @@ def log_prior(fit: Fit, values: Draws) -> Draws:
         In the shapes of `values`.
     """
     return {
-        name: models.log_density_of(fit.priors[name], draws.ndim)(draws)
+        name: log_density_of(fit.priors[name], draws.ndim)(draws)
         if name in fit.priors
         else -0.5 * (draws**2 + np.log(2 * np.pi))
         for name, draws in values.items()

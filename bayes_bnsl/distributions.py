@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
-from pymc.logprob.transforms import Transform
+from pymc.distributions.transforms import _default_transform
+from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
 
 from bayes_bnsl import defaults
 from bayes_bnsl.kalman import given_earlier
-from bayes_bnsl.priors import Scale
+from bayes_bnsl.priors import Prior, Scale
 
 __all__ = [
     "Recentred",
     "Standardized",
     "correlated",
     "correlated_logp",
+    "log_density_of",
     "log_student",
-    "recentred_normal",
+    "normal",
+    "normal_logp",
     "residual_level",
+    "support",
 ]
 
 
@@ -55,38 +62,14 @@ def residual_level(mean_square: Any, scale: Scale) -> Any:
     return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
 
 
-def recentred_normal(
-    name: str, level: Any, *, mean: Any = 0.0, sd: Any = 1.0, dims: Any = None
-) -> Any:
-    """Make a normal variable of which the sampler sees the distance from a level.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    level : tensor
-        About where the variable lies, given others: a function of theirs.
-    mean, sd : float or tensor
-        Of its prior, which the level does not enter.
-    dims : str or tuple of str, optional
-        Its dimensions.
-
-    Returns
-    -------
-    tensor
-        The variable.
-    """
-    return pm.CustomDist(
-        name, mean, sd, level, logp=_normal_logp, dist=_normal, transform=Recentred(), dims=dims
-    )
-
-
-def _normal(mean: Any, sd: Any, level: Any, size: Any) -> Any:
+def normal(mean: Any, sd: Any, level: Any, size: Any) -> Any:
+    """Return a normal variable, which the level does not enter."""
     return pm.Normal.dist(mean, sd, size=size)
 
 
-def _normal_logp(value: Any, mean: Any, sd: Any, level: Any) -> Any:
-    return pm.logp(_normal(mean, sd, level, None), value)
+def normal_logp(value: Any, mean: Any, sd: Any, level: Any) -> Any:
+    """Return the log density of such a variable."""
+    return pm.logp(normal(mean, sd, level, None), value)
 
 
 class Recentred(Transform):
@@ -142,3 +125,38 @@ class Standardized(Transform):
         """Return the log of the standard deviation, once for each entry."""
         *_, sd = inputs
         return pt.log(sd) + pt.zeros_like(value)
+
+
+@lru_cache(maxsize=256)
+def log_density_of(prior: Prior, ndim: int) -> Callable[[Any], Any]:
+    """Return the log density of a prior of the user's, as a function of arrays.
+
+    Parameters
+    ----------
+    prior : Prior
+        The prior; numbers that differ by break belong to the last axis.
+    ndim : int
+        Number of axes of the arrays.
+
+    Returns
+    -------
+    callable
+        Maps values to log densities, minus infinity where the prior has no mass.
+    """
+    variable = getattr(pm, prior.distribution).dist(**dict(prior.parameters))
+    if (prior.at_least, prior.at_most) != (None, None):
+        variable = pm.Truncated.dist(variable, prior.at_least, prior.at_most)
+    value = pt.tensor("value", dtype="float64", shape=(None,) * ndim)
+    return pytensor.function([value], pm.logp(variable, value), mode="FAST_COMPILE")
+
+
+def support(variable: Any) -> tuple[Any, Any]:
+    """Return the bounds of a distribution, as its own transformation has them."""
+    transform = _default_transform(variable.owner.op, variable)
+    if isinstance(transform, LogTransform):
+        return 0.0, None
+    if isinstance(transform, LogOddsTransform):
+        return 0.0, 1.0
+    if isinstance(transform, IntervalTransform):
+        return transform.args_fn(*variable.owner.inputs)
+    return None, None

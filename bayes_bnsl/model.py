@@ -7,27 +7,26 @@ curve of any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
-from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform
 
 from bayes_bnsl import defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.distributions import (
+    Recentred,
     Standardized,
     correlated,
     correlated_logp,
     log_student,
-    recentred_normal,
+    normal,
+    normal_logp,
     residual_level,
+    support,
 )
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
@@ -117,7 +116,7 @@ def build_model(
         def of_residuals(name: str) -> Any:
             if name != "sigma":
                 return coordinate(name)
-            return recentred_normal("z_sigma", level)
+            return _recentred("z_sigma", 0.0, 1.0, level)
 
         theta |= defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
         _name_parameters(law, noise, theta, model)
@@ -167,21 +166,17 @@ def build_family_model(family: Family) -> pm.Model:
         def dims(name: str) -> tuple[str, ...]:
             return ("curve", "brk") if law.has_break(name) else ("curve",)
 
-        def shared(name: str) -> dict[str, Any]:
+        def shared(name: str) -> tuple[Any, Any]:
             """Return mean and standard deviation of a coordinate in the family."""
             own = dims(name)[1:]
-            z = [pm.Normal(f"z_{of}_{name}", 0.0, 1.0, dims=own) for of in ("mean", "spread")]
-            return dict(zip(("mean", "sd"), family.agreement(name, *z, pt), strict=True))
+            z = (pm.Normal(f"z_{of}_{name}", 0.0, 1.0, dims=own) for of in ("mean", "spread"))
+            return family.agreement(name, *z, pt)
 
         def coordinate(name: str, *, per_break: bool = False) -> Any:
             if name not in made and name in family.shared:
-                prior = shared(name)
+                mean, sd = shared(name)
                 made[name] = pm.Normal(
-                    f"z_{name}",
-                    prior["mean"],
-                    prior["sd"],
-                    dims=dims(name),
-                    transform=Standardized(),
+                    f"z_{name}", mean, sd, dims=dims(name), transform=Standardized()
                 )
             elif name not in made:
                 made[name] = pm.Normal(f"z_{name}", 0.0, 1.0, dims=dims(name))
@@ -192,12 +187,10 @@ def build_family_model(family: Family) -> pm.Model:
         slope = family.slope
         if slope in family.shared:
             flat = defaults.parameters(law, of_curves, given | {slope: 0.0}, coordinate, pt)
-            mean, unit = constant["slope"][0], constant["slope"][1]
-            prior = shared(slope)
-            given[slope] = recentred_normal(
-                slope, _slope_through(law, of_curves, flat),
-                mean=mean + unit * prior["mean"], sd=unit * prior["sd"], dims="curve",
-            )  # fmt: skip
+            centre, unit = constant["slope"][0], constant["slope"][1]
+            mean, sd = shared(slope)
+            level = _slope_through(law, of_curves, flat)
+            given[slope] = _recentred(slope, centre + unit * mean, unit * sd, level, "curve")
         theta = defaults.parameters(law, of_curves, given, coordinate, pt)
         log_x = pt.log(constant["x"])
         log_mu = law.log_mu(log_x, _of_points(theta, member), pt)
@@ -209,7 +202,7 @@ def build_family_model(family: Family) -> pm.Model:
         def of_residuals(name: str) -> Any:
             if name != "sigma":
                 return coordinate(name)
-            return recentred_normal("z_sigma", level, **shared(name), dims="curve")
+            return _recentred("z_sigma", *shared(name), level, "curve")
 
         theta = defaults.noise_parameters(noise, of_curves, of_noise, of_residuals, pt)
         theta = _of_points(theta, member)
@@ -223,6 +216,13 @@ def build_family_model(family: Family) -> pm.Model:
         else:
             pm.LogNormal("y", mu=log_mu, sigma=scatter, observed=constant["y_observed"])
     return model
+
+
+def _recentred(name: str, mean: Any, sd: Any, level: Any, dims: str | None = None) -> Any:
+    """Make a normal variable of which the sampler sees the distance from a level."""
+    return pm.CustomDist(
+        name, mean, sd, level, logp=normal_logp, dist=normal, transform=Recentred(), dims=dims
+    )
 
 
 def _own(law: Law, name: str, prior: Any, dims: tuple[str, ...]) -> Any:
@@ -241,7 +241,8 @@ def _of_points(theta: Mapping[str, Any], member: Any) -> dict[str, Any]:
     """Return the parameters of the curve that each point belongs to."""
 
     def each(value: Any) -> Any:
-        return value[member] if np.ndim(value) or getattr(value, "ndim", 0) else value
+        of_all = isinstance(value, np.ndarray) or np.ndim(value) == 0  # one value for all curves
+        return value if of_all else value[member]
 
     return {
         name: [each(entry) for entry in value] if isinstance(value, list) else each(value)
@@ -250,16 +251,16 @@ def _of_points(theta: Mapping[str, Any], member: Any) -> dict[str, Any]:
 
 
 def _slope_through(law: Law, scale: Scale, theta: Mapping[str, Any]) -> Any:
-    """Return the slope that leads each curve through its first points, given all else."""
-    slope = law.line[1]
-    theta = {name: value for name, value in theta.items() if name != slope}
+    """Return the slope that leads each curve through its first points, given all else.
+
+    A limit above them leaves them 5 % of what it leaves the last ones.
+    """
     limit = law.limit(theta)
-    flat = dict(theta) | {slope: 0.0}
-    last = law.log_mu(scale.log_x_last, flat, pt)
+    last = law.log_mu(scale.log_x_last, theta, pt)
     above = pt.maximum(pt.exp(scale.log_y_first) - limit, 0.05 * (pt.exp(last) - limit))
-    ends = ((scale.log_x_first, scale.log_x_last), (pt.log(limit + above), last))
-    without = {name: value for name, value in theta.items() if name not in law.line}
-    return law.through(*ends, without, pt)[slope]
+    ends = (scale.log_x_first, scale.log_x_last), (pt.log(limit + above), last)
+    others = {name: value for name, value in theta.items() if name not in law.line}
+    return law.through(*ends, others, pt)[law.line[1]]
 
 
 def _name_parameters(law: Law, noise: Noise, theta: dict[str, Any], model: pm.Model) -> None:
@@ -326,42 +327,7 @@ def _given(law: Law, name: str, prior: Any, constant: Mapping[str, Any], dims: A
     if at_least is None and at_most is None:
         return distribution(name, **numbers, dims=dims)
     base = distribution.dist(**numbers)
-    lowest, highest = _support(base)  # without them NUTS would run into the bound that is not given
+    lowest, highest = support(base)  # without them NUTS would run into the bound that is not given
     at_least = lowest if at_least is None else at_least
     at_most = highest if at_most is None else at_most
     return pm.Truncated(name, base, at_least, at_most, dims=dims)
-
-
-@lru_cache(maxsize=256)
-def log_density_of(prior: Prior, ndim: int) -> Callable[[Any], Any]:
-    """Return the log density of a prior of the user's, as a function of arrays.
-
-    Parameters
-    ----------
-    prior : Prior
-        The prior; numbers that differ by break belong to the last axis.
-    ndim : int
-        Number of axes of the arrays.
-
-    Returns
-    -------
-    callable
-        Maps values to log densities, minus infinity where the prior has no mass.
-    """
-    variable = getattr(pm, prior.distribution).dist(**dict(prior.parameters))
-    if (prior.at_least, prior.at_most) != (None, None):
-        variable = pm.Truncated.dist(variable, prior.at_least, prior.at_most)
-    value = pt.tensor("value", dtype="float64", shape=(None,) * ndim)
-    return pytensor.function([value], pm.logp(variable, value), mode="FAST_COMPILE")
-
-
-def _support(variable: Any) -> tuple[Any, Any]:
-    """Return the bounds of a distribution, as its own transformation has them."""
-    transform = _default_transform(variable.owner.op, variable)
-    if isinstance(transform, LogTransform):
-        return 0.0, None
-    if isinstance(transform, LogOddsTransform):
-        return 0.0, 1.0
-    if isinstance(transform, IntervalTransform):
-        return transform.args_fn(*variable.owner.inputs)
-    return None, None

@@ -1,11 +1,12 @@
 """What pooling gains on simulated families; ``make pooling`` prints a table of many.md.
 
-A family is 12 curves ``y = a + b x**-c0`` of 8 points each over two decades of x. Exponents are
-normal about 0.35, b and a lognormal (medians 3 and 0.16, log sd 0.5 and 0.7), the noise of a family
-is between 1 and 3 %. ``alike``: exponents differ by 10 %. ``short``: so they do, but every other
-curve ends after its first 4 points. ``unlike``: exponents differ by 50 %, so there is little to
-share. Each curve is forecast at 10 times its last x, fitted alone and together with its family.
-Nothing of the package draws the families. One row of a CSV file is written for each family.
+A family is 12 curves ``y = a + b x**-c0`` of 8 points each. Exponents are normal about 0.35, b and
+a lognormal (medians 3 and 0.16, log sd 0.5 and 0.7), the noise of a family is between 1 and 3 %.
+``one decade``, ``two decades``: of x, and exponents that differ by 10 %. ``short``: two decades,
+but every other curve ends after its first 4 points. ``unlike``: one decade, and exponents that
+differ by 50 %, so there is little to share. Each curve is forecast at 10 times its last x, fitted
+alone and together with its family. Nothing of the package draws the families. One row of a CSV
+file is written for each family.
 """
 
 import argparse
@@ -18,22 +19,28 @@ from measuring import LAWS, chains_at_once, markdown, measure
 import bayes_bnsl as bb
 
 N_CURVES, N_POINTS = 12, 8
-SCENARIOS = {"alike": 0.1, "short": 0.1, "unlike": 0.5}
+SCENARIOS = {  # spread of the exponents, decades of x
+    "one decade": (0.1, 1),
+    "two decades": (0.1, 2),
+    "short": (0.1, 2),
+    "unlike": (0.5, 1),
+}
 SCORES = ("rmsle", "inside y", "inside curve", "width", "converged", "seconds")
 
 
 def simulated(scenario, number):
     """Return the curves of a family, and for each x ahead, the curve and an observation there."""
     generator = np.random.default_rng((list(SCENARIOS).index(scenario), number))
+    spread, decades = SCENARIOS[scenario]
     noise = np.exp(generator.uniform(np.log(0.01), np.log(0.03)))
     family, ahead = [], []
     while len(family) < N_CURVES:
-        c0 = 0.35 * (1 + SCENARIOS[scenario] * generator.standard_normal())
+        c0 = 0.35 * (1 + spread * generator.standard_normal())
         b = np.exp(np.log(3.0) + 0.5 * generator.standard_normal())
         a = np.exp(np.log(0.16) + 0.7 * generator.standard_normal())
         if c0 < 0.02:
             continue  # a curve that does not fall
-        x = np.geomspace(10, 1000, N_POINTS)
+        x = np.geomspace(10, 10 * 10**decades, N_POINTS)
         if scenario == "short" and len(family) % 2:
             x = x[: N_POINTS // 2]
         x = np.append(x, 10 * x[-1])
@@ -73,7 +80,7 @@ def measure_family(scenario, number, law, cores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1, help="processes that measure")
-    parser.add_argument("--count", type=int, default=20, help="families of each kind")
+    parser.add_argument("--count", type=int, default=12, help="families of each kind")
     parser.add_argument("--law", choices=LAWS, default="BNSL(0)")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
@@ -82,7 +89,7 @@ def main():
     shown = []
     for scenario in options.scenarios:
         rows = measure(
-            options.folder / f"pooling_{scenario}_{options.law}.csv",
+            options.folder / f"pooling_{scenario.replace(' ', '_')}_{options.law}.csv",
             ["number", "status", *names],
             {
                 (str(number),): (scenario, number, options.law, chains_at_once(options.workers))
