@@ -99,7 +99,7 @@ def units_of(
         label = labels[curve.name]
         try:
             if label is not None:
-                check_family({curve.name: curve}, law, noise, priors)
+                check_family({curve.name: curve}, law, noise or LogNormal(), priors)
         except (TypeError, ValueError):
             label = None  # what is wrong with it becomes its row, and not that of its family
         if label is None:
