@@ -25,8 +25,8 @@ def line(slope, n, *, noise=0.02, seed=1, decades=2.0):
     return bb.Curve(x, y, name=f"slope {slope}")
 
 
-LINES = [line(-0.30, 8), line(-0.36, 8, seed=2), line(-0.40, 3, seed=3, decades=0.4)]
-"""The last one is so short that its slope alone would be known to 0.04."""
+LINES = [line(-0.30, 8), line(-0.36, 8, seed=2), line(-0.40, 3, seed=3, decades=0.2)]
+"""The last one is so short that its slope alone would be known to 0.06."""
 
 
 @pytest.fixture(scope="module")
