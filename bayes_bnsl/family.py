@@ -35,6 +35,10 @@ EXPONENTS_SPREAD, OTHERS_SPREAD = -2.0, -0.5
 """Prior medians of the spread within a family, in log-odds: exponents are what laws share."""
 
 
+LEAST_SPREAD = 0.02
+"""Least spread: a few points cannot tell a smaller one from it, and NUTS cannot follow it down."""
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """Curves with the law, the noise and the priors that are fitted to all of them.
@@ -124,7 +128,7 @@ class Family:
             In units in which each curve's coordinate is standard normal.
         """
         centre = EXPONENTS_SPREAD if name == self.slope else OTHERS_SPREAD
-        sd = sigmoid(centre + z_spread, xp)
+        sd = LEAST_SPREAD + (1 - LEAST_SPREAD) * sigmoid(centre + z_spread, xp)
         return xp.sqrt(1 - sd**2) * z_mean, sd
 
     def described(self, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -121,7 +121,7 @@ def make_job(
 
     With a family its result depends on all curves of that, and its seed on all their names.
     """
-    content = {
+    content: dict[str, Any] = {
         "curve": _content(curve),
         "law": storage.value_record(law),
         "noise": storage.value_record(noise) if isinstance(noise, Noise) else repr(noise),
@@ -176,8 +176,8 @@ def _fits(job: Job | Together) -> list[Fit]:
     curves = [each.curve for each in job.jobs]
     with warnings.catch_warnings():  # the batch says what became of convergence
         warnings.simplefilter("ignore", NotConvergedWarning)
-        settings = {"progress": False} | dict(first.settings)
-        return list(fit_together(curves, first.law, noise=first.noise, **settings).values())
+        settings = {"progress": False, "noise": first.noise} | dict(first.settings)
+        return list(fit_together(curves, first.law, **settings).values())
 
 
 def write_whole(path: Path, content: bytes) -> None:

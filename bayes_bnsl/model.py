@@ -169,8 +169,9 @@ def build_family_model(family: Family) -> pm.Model:
         def shared(name: str) -> tuple[Any, Any]:
             """Return mean and standard deviation of a coordinate in the family."""
             own = dims(name)[1:]
-            z = (pm.Normal(f"z_{of}_{name}", 0.0, 1.0, dims=own) for of in ("mean", "spread"))
-            return family.agreement(name, *z, pt)
+            z_mean = pm.Normal(f"z_mean_{name}", 0.0, 1.0, dims=own)
+            z_spread = pm.Normal(f"z_spread_{name}", 0.0, 1.0, dims=own)
+            return family.agreement(name, z_mean, z_spread, pt)
 
         def coordinate(name: str, *, per_break: bool = False) -> Any:
             if name not in made and name in family.shared:
@@ -206,7 +207,7 @@ def build_family_model(family: Family) -> pm.Model:
 
         theta = defaults.noise_parameters(noise, of_curves, of_noise, of_residuals, pt)
         theta = _of_points(theta, member)
-        place = Scale(*(each[member] for each in of_curves)).place(log_x, pt)
+        place = Scale(*_of_points(of_curves._asdict(), member).values()).place(log_x, pt)
         scatter = noise.scale(theta, constant.get("log_se"), pt, place=place)
         if isinstance(noise, StudentT):
             pm.CustomDist(

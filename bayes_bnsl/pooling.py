@@ -98,9 +98,9 @@ def fit_together(
     -----
     Coordinate z of curve k is ``sqrt(1 - s**2) z_mean + s e_k``, where ``z_mean`` and ``e_k`` are
     standard normal, so each curve has the prior that it has alone, whatever the spread ``s``:
-    ``sigmoid(-0.5 + z)``, or ``sigmoid(-2 + z)`` for the exponent. The exponent is normal with the
-    quantiles (5, 50, 95 %) of its default prior, and the default priors take from the curves, in
-    place of the range of log y of each, the mean one.
+    ``0.02 + 0.98 sigmoid(mu + z)``, where mu is -2 for the exponent and -0.5 for all else. The
+    exponent is normal with the quantiles (5, 50, 95 %) of its default prior, and the default priors
+    take from the curves, in place of the range of log y of each, the mean one.
 
     References
     ----------

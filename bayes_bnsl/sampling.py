@@ -223,7 +223,7 @@ def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) 
             raise TypeError(f"{name} must be an integer; got {count!r}.")
         if count < least.get(name, 1):
             raise ValueError(f"{name} must be at least {least.get(name, 1)}; got {count}.")
-    if not (isinstance(target_accept, Real) and 0 < target_accept < 1):
+    if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
         raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
     return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
 

@@ -51,7 +51,7 @@ def exact_slopes(family, curves):
     prior = dict(family.slope_prior.parameters)
     z = np.linspace(-5, 5, 401)
     z_mean, z_spread = np.meshgrid(z, z, indexing="ij")
-    s = expit(-2 + z_spread)
+    s = 0.02 + 0.98 * expit(-2 + z_spread)
     mu = prior["mu"] + prior["sigma"] * np.sqrt(1 - s**2) * z_mean
     tau = prior["sigma"] * s
     log_weight = norm.logpdf(z_mean) + norm.logpdf(z_spread)
