@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo examples test test-all check docs pictures benchmark calibration choosing convergence \
-        forecasts futures scaling own-curves own-curves-data reproduction clean
+        forecasts futures scaling own-curves own-curves-data reproduction \
+        pooling clean
 
 py := .venv/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet
@@ -79,6 +80,9 @@ own-curves-data: .venv/.ready ## measure the bundled curves again, for a quarter
 
 reproduction: .venv/.ready ## the figures and tables of the BNSL paper again; DATA=folder WORKERS=
 	$(py) docs/measure_reproduction.py $(DATA) --workers $(or $(WORKERS),1)
+
+pooling: .venv/.ready ## what fitting families together gains; COUNT= WORKERS=
+	$(py) docs/measure_pooling.py --count $(or $(COUNT),12) --workers $(or $(WORKERS),1)
 
 clean: ## remove all that the commands made
 	rm -rf .venv demo dist docs/_build docs/generated docs/examples docs/api_names.rst

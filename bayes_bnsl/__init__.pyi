@@ -64,6 +64,7 @@ from .plots_shape import plot_segments as plot_segments
 from .plots_shape import plot_slope as plot_slope
 from .point_fit import PointFit as PointFit
 from .point_fit import fit_points as fit_points
+from .pooling import fit_together as fit_together
 from .priors import Prior as Prior
 from .priors import Scale as Scale
 from .questions import gain as gain

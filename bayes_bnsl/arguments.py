@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +16,10 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1
-from bayes_bnsl.noise import Noise
+from bayes_bnsl.noise import Correlated, Noise
 from bayes_bnsl.priors import Prior
 
-__all__ = ["Priors", "check_arguments"]
+__all__ = ["Priors", "check_arguments", "check_curves", "check_family"]
 
 type Priors = Mapping[str, Any]
 """Priors by parameter: a Prior, a number that fixes it, or one number a break."""
@@ -150,3 +151,53 @@ def _allows(prior: Prior, value: float) -> bool:
     except Exception as error:
         raise ValueError(f"{prior!r} is not a valid prior: {error}") from error
     return bool(np.any(log_density > -np.inf))
+
+
+def check_curves(curves: Any) -> dict[str, Curve]:
+    """Check many curves; return them by name."""
+    if isinstance(curves, Curve):
+        curves = [curves]
+    if not isinstance(curves, Mapping | Sequence) or isinstance(curves, str):
+        raise TypeError(
+            f"curves must be a sequence of Curve, or a mapping to them; got {curves!r}."
+        )
+    given = list(curves.values()) if isinstance(curves, Mapping) else list(curves)
+    for curve in given:
+        if not isinstance(curve, Curve):
+            raise TypeError(f"curves must hold Curve alone; got {curve!r}.")
+    if not given:
+        raise ValueError("curves is empty: give at least one curve.")
+    if isinstance(curves, Mapping):
+        return {str(name): replace(curve, name=str(name)) for name, curve in curves.items()}
+    names = [curve.name for curve in given]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"curves has the name {twice[0]!r} more than once. Give each a name of its own, as in "
+            "Curve(x, y, name=...), or pass a mapping of names to curves."
+        )
+    return dict(zip(names, given, strict=True))
+
+
+def check_family(
+    curves: Mapping[str, Curve], law: Law, noise: Any, priors: Priors | None
+) -> dict[str, Any]:
+    """Check what is fitted to curves of a family; return the priors with numbers as arrays."""
+    if isinstance(noise, Correlated | str):
+        raise ValueError(
+            f"Curves of a family are fitted together with independent noise; got noise={noise!r}. "
+            "Give LogNormal() or StudentT(), or fit each curve alone."
+        )
+    if isinstance(law, Law) and not law.line:
+        raise ValueError(
+            f"{law.name} is a law of your own, of which it is not known what curves of a family "
+            "share. Take BNSL or one of M1 to M4, or fit each curve alone."
+        )
+    if isinstance(law, Law) and law.line[0].removeprefix("log_") in (priors or {}):
+        raise ValueError(
+            f"priors names {law.line[0].removeprefix('log_')!r}, the level of {law.name}, which is "
+            "each curve's own in a family. Leave it out, or fit each curve alone."
+        )
+    checked: dict[str, Any] = {}
+    for curve in curves.values():
+        checked = check_arguments(curve, law, noise, priors)
+    return checked

@@ -8,22 +8,34 @@ import pickle
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from bayes_bnsl.arguments import check_curves, check_family
 from bayes_bnsl.columns import checked_integer, counted
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import FailedFitsWarning, NotConvergedWarning, did_you_mean, warn
-from bayes_bnsl.jobs import failed_row, make_job, row_of_file, run_job, write_whole
+from bayes_bnsl.jobs import (
+    Job,
+    Together,
+    failed_row,
+    family_labels,
+    make_job,
+    row_of_file,
+    run_job,
+    units_of,
+    write_whole,
+)
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import Custom
 from bayes_bnsl.noise import Noise, choices
+from bayes_bnsl.pooling import fit_together
 from bayes_bnsl.progress import jobs_progress
 from bayes_bnsl.result import Fit, load_fit
 from bayes_bnsl.sampling import fit as fit_law
@@ -139,6 +151,7 @@ def fit_many(
     laws: Law | Sequence[Law],
     *,
     noise: Noise | str | None = None,
+    pool: bool | Mapping[str, str] = False,
     out: str | os.PathLike[str] | None = None,
     workers: int = 1,
     client: Any = None,
@@ -160,6 +173,10 @@ def fit_many(
     noise : Noise or "auto", default LogNormal()
         How y scatters about the curve; with "auto" each fit chooses, as `fit` does, and the column
         ``noise`` says what.
+    pool : bool or mapping of str to str, default False
+        Whether curves are fitted together, as `fit_together` does: all of them as one family, or
+        those that have the same value in a mapping by the name of the curve. A curve that has too
+        few points is left out of its family, and is a row with that error.
     out : path_like, optional
         Folder for one netCDF file a fit, made if need be. Fits whose file is there already, for
         the same points, law, noise, priors, settings and `seed`, are not run again; with no
@@ -172,11 +189,12 @@ def fit_many(
         A cluster that runs the fits instead; it needs no file system in common.
     seed : int, optional
         Makes the result repeatable: the seed of each fit is made of it and of the names of curve
-        and law, so that neither order nor the number of processes matters.
+        and law, or of all curves of a family, so that neither order nor the number of processes
+        matters.
     progress : bool, default True
         Whether to show a progress bar, in a terminal or a notebook.
     **settings
-        Passed to every `fit`: ``priors``, ``draws``, ``max_gradients`` and the like.
+        Passed to every `fit` or `fit_together`: ``priors``, ``max_gradients`` and the like.
 
     Returns
     -------
@@ -211,66 +229,53 @@ def fit_many(
     >>> batch.fit("task 2", "M1").equation(digits=1)
     'y = 2 * x^(-0.3)'
     """
-    by_name, laws_by_name = _checked_curves(curves), _checked_laws(laws)
-    _check_settings(workers, client, seed, settings, laws_by_name)
+    by_name, laws_by_name = check_curves(curves), _checked_laws(laws)
+    labels = family_labels(pool, by_name)
+    _check_settings(
+        workers, client, seed, settings, laws_by_name, fit_together if pool else fit_law
+    )
+    for law in laws_by_name.values() if pool else ():
+        check_family({}, law, noise, None)
     if isinstance(noise, str):
         choices(noise)  # a wrong word would fail in every fit
     folder = Path(tempfile.mkdtemp(prefix="bayes_bnsl-") if out is None else out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     several = workers > 1 or client is not None
-    jobs = [
-        make_job(curve, law, noise, seed, ({"cores": 1} if several else {}) | settings)
-        for curve in by_name.values()
-        for law in laws_by_name.values()
-    ]
+    settings = ({"cores": 1} if several else {}) | settings
+    wanted = [(curve, law) for curve in by_name.values() for law in laws_by_name.values()]
+    units = units_of(wanted, labels, noise, settings.get("priors"))
+    jobs: dict[int, Job] = {}
+    for unit, pooled in units:
+        family = [wanted[i][0] for i in unit] if pooled else []
+        jobs |= {i: make_job(*wanted[i], noise, seed, settings, family) for i in unit}
     # functions cannot be compared, so those of Custom laws may have changed
     rows = {
         i: None if isinstance(job.law, Custom) else row_of_file(job, folder)
-        for i, job in enumerate(jobs)
+        for i, job in jobs.items()
     }
-    waiting = [i for i, row in rows.items() if row is None]
-    todo = [jobs[i] for i in waiting]
+    waiting = [each for each in units if any(rows[i] is None for i in each[0])]
+    todo = [
+        Together(tuple(jobs[i] for i in unit)) if pooled else jobs[unit[0]]
+        for unit, pooled in waiting
+    ]
     outcomes = run_jobs(run_job, todo, [job.kind for job in todo], workers=workers, client=client)
+    total = sum(len(unit) for unit, _ in waiting)
     # closed at once, or processes would outlive an interruption for as long as its traceback
-    with closing(outcomes), jobs_progress("fits", len(todo), shown=progress) as done:
+    with closing(outcomes), jobs_progress("fits", total, shown=progress) as done:
         for number, outcome in outcomes:
-            job = todo[number]
-            if isinstance(outcome, bytes):
-                write_whole(folder / job.file, outcome)
-                rows[waiting[number]] = row_of_file(job, folder)
-            else:
-                rows[waiting[number]] = failed_row(job, str(outcome))
-            done()
+            for k, i in enumerate(waiting[number][0]):
+                if isinstance(outcome, tuple):
+                    write_whole(folder / jobs[i].file, outcome[k])
+                    rows[i] = row_of_file(jobs[i], folder)
+                else:
+                    rows[i] = failed_row(jobs[i], str(outcome))
+                done()
     table = pd.DataFrame([rows[i] for i in range(len(jobs))])
     _warn_of(table)
     batch = Batch(by_name, laws_by_name, table, folder, temporary=out is None)
     if batch.temporary:
         weakref.finalize(batch, shutil.rmtree, folder, ignore_errors=True)
     return batch
-
-
-def _checked_curves(curves: Any) -> dict[str, Curve]:
-    if isinstance(curves, Curve):
-        curves = [curves]
-    if not isinstance(curves, Mapping | Sequence) or isinstance(curves, str):
-        raise TypeError(
-            f"curves must be a sequence of Curve, or a mapping to them; got {curves!r}."
-        )
-    given = list(curves.values()) if isinstance(curves, Mapping) else list(curves)
-    for curve in given:
-        if not isinstance(curve, Curve):
-            raise TypeError(f"curves must hold Curve alone; got {curve!r}.")
-    if not given:
-        raise ValueError("curves is empty: give at least one curve.")
-    if isinstance(curves, Mapping):
-        return {str(name): replace(curve, name=str(name)) for name, curve in curves.items()}
-    names = [curve.name for curve in given]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(
-            f"curves has the name {twice[0]!r} more than once. Give each a name of its own, as in "
-            "Curve(x, y, name=...), or pass a mapping of names to curves."
-        )
-    return dict(zip(names, given, strict=True))
 
 
 def _checked_laws(laws: Any) -> dict[str, Law]:
@@ -288,7 +293,12 @@ def _checked_laws(laws: Any) -> dict[str, Law]:
 
 
 def _check_settings(
-    workers: int, client: Any, seed: int | None, settings: Mapping[str, Any], laws: Any
+    workers: int,
+    client: Any,
+    seed: int | None,
+    settings: Mapping[str, Any],
+    laws: Any,
+    function: Callable[..., Any],
 ) -> None:
     if checked_integer(workers, "workers") < 1:
         raise ValueError(f"workers must be at least 1; got {workers}.")
@@ -296,10 +306,12 @@ def _check_settings(
         raise ValueError(f"seed must be at least 0; got {seed}.")
     if client is not None and not hasattr(client, "submit"):
         raise TypeError(f"client must be a dask.distributed.Client; got {client!r}.")
-    known = list(inspect.signature(fit_law).parameters)[2:]
+    known = list(inspect.signature(function).parameters)[2:]
     for name in settings:
         if name not in known:
-            raise TypeError(f"fit takes no argument {name!r}. {did_you_mean(name, known)}")
+            raise TypeError(
+                f"{function.__name__} takes no argument {name!r}. {did_you_mean(name, known)}"
+            )
     for law in laws.values() if workers > 1 else ():
         try:
             pickle.dumps(law)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from bayes_bnsl import model as models
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.distributions import log_density_of
 from bayes_bnsl.draws import Draws, Problem, flattened
 from bayes_bnsl.result import Fit
 
@@ -23,6 +23,7 @@ __all__ = [
     "log_likelihood",
     "log_mean_exp",
     "log_prior",
+    "refuse_pooled",
     "with_densities",
 ]
 
@@ -42,7 +43,7 @@ def with_densities(fit: Fit) -> Fit:
     These are all draws, except of curves so long that the densities would fill the memory; they are
     numbered anew.
     """
-    kept = fit.data["log_likelihood"]["draw"].values
+    kept = fit.data["log_likelihood"].to_dataset()["draw"].values
     if kept.size == fit.posterior.sizes["draw"]:
         return fit
     groups = {name: fit.data[name].to_dataset() for name in fit.data.children}
@@ -50,6 +51,21 @@ def with_densities(fit: Fit) -> Fit:
         if "draw" in group.dims:
             groups[name] = group.sel(draw=kept).assign_coords(draw=np.arange(kept.size))
     return replace(fit, data=xr.DataTree.from_dict(groups))
+
+
+def refuse_pooled(fit: Fit, what: str, mend: str) -> None:
+    """Refuse what needs a prior that does not depend on the points of other curves.
+
+    Raises
+    ------
+    ValueError
+        If the curve was fitted together with others of its family.
+    """
+    if fit.is_pooled:
+        raise ValueError(
+            f"{fit.curve.name!r} was fitted together with its family, whose other curves are part "
+            f"of what is believed of it, and {what} needs the prior of the curve alone. {mend}"
+        )
 
 
 def log_prior(fit: Fit, values: Draws) -> Draws:
@@ -68,7 +84,7 @@ def log_prior(fit: Fit, values: Draws) -> Draws:
         In the shapes of `values`.
     """
     return {
-        name: models.log_density_of(fit.priors[name], draws.ndim)(draws)
+        name: log_density_of(fit.priors[name], draws.ndim)(draws)
         if name in fit.priors
         else -0.5 * (draws**2 + np.log(2 * np.pi))
         for name, draws in values.items()

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from bayes_bnsl.density import log_evidence_ratio, log_prior
+from bayes_bnsl.density import log_evidence_ratio, log_prior, refuse_pooled
 from bayes_bnsl.draws import Draws, Problem, flattened
 from bayes_bnsl.jumps import NOWHERE, fitted_mixture
 from bayes_bnsl.optimum import Vector
@@ -88,6 +88,7 @@ def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    refuse_pooled(fit, "the evidence", "Fit the curve alone with fit.")
     coordinates = fit.data["coordinates"].to_dataset().data_vars
     draws = {str(name): values.values for name, values in coordinates.items()}
     parts = [values.reshape(-1, *values.shape[2:]) for values in draws.values()]

@@ -19,6 +19,7 @@ from bayes_bnsl.density import (
     has_independent_points,
     joint_log_density,
     log_mean_exp,
+    refuse_pooled,
 )
 from bayes_bnsl.loo import NOT_CONVERGED, PSIS, REFIT
 from bayes_bnsl.result import Fit
@@ -86,6 +87,7 @@ def leave_future_out(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    refuse_pooled(fit, "a fit of its first points", "Fit the curve alone with fit.")
     curve = fit.curve
     first = first_window(curve, fit.law.min_points, start, horizon)
     places = np.unique(curve.x)

@@ -1,4 +1,4 @@
-"""One fit of a batch: its seed, its file, its row in the table.
+"""One fit of a batch, or those of a family: its seed, its file, its row in the table.
 
 The name of a file ends in a digest of all that its fit depends on: points, law, noise, priors,
 settings and seed. So a fit is done if its file is there, and nothing is overwritten by a fit of
@@ -11,7 +11,8 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,28 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bayes_bnsl import storage
+from bayes_bnsl.arguments import check_family
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.errors import NotConvergedWarning
 from bayes_bnsl.law import Law
 from bayes_bnsl.loo import quiet_fit
 from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.pooling import fit_together
+from bayes_bnsl.result import Fit
 from bayes_bnsl.status import Status
 
-__all__ = ["Job", "failed_row", "make_job", "row_of_file", "run_job", "seed_of", "write_whole"]
+__all__ = [
+    "Job",
+    "Together",
+    "failed_row",
+    "family_labels",
+    "make_job",
+    "row_of_file",
+    "run_job",
+    "seed_of",
+    "units_of",
+    "write_whole",
+]
 
 IRRELEVANT = frozenset({"cores", "progress"})
 """Settings of a fit that leave its result as it is."""
@@ -48,43 +64,120 @@ class Job:
         return (self.law.name, self.curve.y_se is not None)
 
 
+@dataclass(frozen=True)
+class Together:
+    """One law to fit to the curves of a family at once."""
+
+    jobs: tuple[Job, ...]
+    """One a curve, with the same settings."""
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What is compiled for it."""
+        return (self.jobs[0].law.name, len(self.jobs))
+
+
+def family_labels(pool: Any, curves: Mapping[str, Curve]) -> dict[str, str | None]:
+    """Return the family of each curve; None where curves are fitted alone."""
+    if isinstance(pool, bool):
+        return dict.fromkeys(curves, "all" if pool else None)
+    if not isinstance(pool, Mapping):
+        raise TypeError(f"pool must be True, or a mapping of curves to families; got {pool!r}.")
+    for name in curves:
+        if name not in pool:
+            raise ValueError(f"pool has no family for the curve {name!r}. Add {name!r} to it.")
+    return {name: str(pool[name]) for name in curves}
+
+
+def units_of(
+    wanted: Sequence[tuple[Curve, Law]], labels: Mapping[str, str | None], noise: Any, priors: Any
+) -> list[tuple[list[int], bool]]:
+    """Return the positions of what is fitted at once, and whether as a family."""
+    alone: list[tuple[list[int], bool]] = []
+    families: dict[tuple[str, str], list[int]] = {}
+    for i, (curve, law) in enumerate(wanted):
+        label = labels[curve.name]
+        try:
+            if label is not None:
+                check_family({curve.name: curve}, law, noise or LogNormal(), priors)
+        except (TypeError, ValueError):
+            label = None  # what is wrong with it becomes its row, and not that of its family
+        if label is None:
+            alone.append(([i], False))
+        else:
+            families.setdefault((label, law.name), []).append(i)
+    return alone + [(family, True) for family in families.values()]
+
+
 def make_job(
-    curve: Curve, law: Law, noise: Noise | str | None, seed: int | None, settings: dict[str, Any]
+    curve: Curve,
+    law: Law,
+    noise: Noise | str | None,
+    seed: int | None,
+    settings: dict[str, Any],
+    family: Sequence[Curve] = (),
 ) -> Job:
-    """Return a job with the name of its file, which ends in the digest of its content."""
-    columns = {name: getattr(curve, name) for name in ("x", "y", "y_se", "run")}
-    content = {
-        "curve": storage.curve_record(curve)
-        | {name: None if each is None else each.tolist() for name, each in columns.items()},
+    """Return a job with the name of its file, which ends in the digest of its content.
+
+    With a family its result depends on all curves of that, and its seed on all their names.
+    """
+    content: dict[str, Any] = {
+        "curve": _content(curve),
         "law": storage.value_record(law),
         "noise": storage.value_record(noise) if isinstance(noise, Noise) else repr(noise),
         "priors": storage.priors_record(settings.get("priors") or {}),
         "settings": {k: v for k, v in settings.items() if k not in {"priors", *IRRELEVANT}},
         "seed": seed,
     }
+    names = [curve.name]
+    if family:
+        ordered = sorted(family, key=lambda each: each.name)
+        names = [each.name for each in ordered]
+        content["family"] = [_content(each) for each in ordered]
     text = json.dumps(content, sort_keys=True, default=repr)
     digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     readable = [
         re.sub(r"[^A-Za-z0-9]+", "-", name)[:60].strip("-") for name in (curve.name, law.name)
     ]
     file = ".".join([*filter(None, readable), digest, "nc"])
-    return Job(curve, law, noise, settings | {"seed": seed_of(seed, curve.name, law.name)}, file)
+    return Job(curve, law, noise, settings | {"seed": seed_of(seed, *names, law.name)}, file)
 
 
-def run_job(job: Job) -> bytes | str:
-    """Return the file of a fit, or what was raised.
+def _content(curve: Curve) -> dict[str, Any]:
+    """Return all there is to a curve."""
+    columns = {name: getattr(curve, name) for name in ("x", "y", "y_se", "run")}
+    lists = {name: None if each is None else each.tolist() for name, each in columns.items()}
+    return storage.curve_record(curve) | lists
 
-    It runs in any process, on any machine: the parent writes the file where it belongs.
+
+def run_job(job: Job | Together) -> tuple[bytes, ...] | str:
+    """Return the file of each fit, or what was raised.
+
+    It runs in any process, on any machine: the parent writes the files where they belong.
     """
     try:
         with threadpool_limits(1), tempfile.TemporaryDirectory() as aside:
             path = Path(aside, "fit.nc")
-            quiet_fit(job.curve, job.law, noise=job.noise, **job.settings).save(path)
-            return path.read_bytes()
+            files = []
+            for each in _fits(job):
+                each.save(path)
+                files.append(path.read_bytes())
+            return tuple(files)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the sampler is no Exception
         return f"{type(error).__name__}: {error}"
+
+
+def _fits(job: Job | Together) -> list[Fit]:
+    if isinstance(job, Job):
+        return [quiet_fit(job.curve, job.law, noise=job.noise, **job.settings)]
+    first = job.jobs[0]
+    curves = [each.curve for each in job.jobs]
+    with warnings.catch_warnings():  # the batch says what became of convergence
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        settings = {"progress": False, "noise": first.noise} | dict(first.settings)
+        return list(fit_together(curves, first.law, **settings).values())
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -25,6 +25,7 @@ from bayes_bnsl.density import (
     log_evidence_ratio,
     log_likelihood,
     log_prior,
+    refuse_pooled,
     with_densities,
 )
 from bayes_bnsl.draws import Draws
@@ -111,6 +112,9 @@ def leave_one_out(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    if repair:
+        mend = "Pass repair=False, or fit the curve alone with fit."
+        refuse_pooled(fit, "repairing high Pareto k", mend)
     labels, group = groups(fit.curve, leave_out)
     independent = has_independent_points(fit)
     if not independent and len(labels) < len(fit.curve):

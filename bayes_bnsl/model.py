@@ -7,21 +7,28 @@ curve of any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
-from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
 
 from bayes_bnsl import defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.kalman import given_earlier
+from bayes_bnsl.distributions import (
+    Recentred,
+    Standardized,
+    correlated,
+    correlated_logp,
+    log_student,
+    normal,
+    normal_logp,
+    residual_level,
+    support,
+)
+from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Correlated, LogNormal, Noise, StudentT
 from bayes_bnsl.priors import Prior, Scale
@@ -90,7 +97,10 @@ def build_model(
             name: pm.Data(name, value, dims=dims_of(law, name, np.ndim(value)))
             for name, value in data.items()
         }
-        given = {name: _given(law, name, prior, constant) for name, prior in priors.items()}
+        given = {
+            name: _given(law, name, prior, constant, "brk" if law.has_break(name) else None)
+            for name, prior in priors.items()
+        }
         of_curve = Scale(*(constant["scale"][i] for i in range(len(Scale._fields))))
 
         def coordinate(name: str, *, per_break: bool = False) -> Any:
@@ -100,18 +110,13 @@ def build_model(
         theta = defaults.parameters(law, of_curve, given, coordinate, pt)
         log_x = pt.log(constant["x"])
         log_mu = law.log_mu(log_x, theta, pt)
-        residual = _residual_level(pt.log(constant["y_observed"]) - log_mu, of_curve)
+        residual = pt.log(constant["y_observed"]) - log_mu
+        level = residual_level(pt.mean(residual**2), of_curve)
 
         def of_residuals(name: str) -> Any:
             if name != "sigma":
                 return coordinate(name)
-            return pm.CustomDist(
-                f"z_{name}",
-                residual,
-                logp=_standard_normal_logp,
-                dist=_standard_normal,
-                transform=Recentred(),
-            )
+            return _recentred("z_sigma", 0.0, 1.0, level)
 
         theta |= defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
         _name_parameters(law, noise, theta, model)
@@ -123,81 +128,140 @@ def build_model(
             of_process = (theta["tau"], theta["ell"], log_x, constant["run"])
             pm.CustomDist(
                 "y", log_mu, variance, *of_process,
-                logp=_correlated_logp, dist=_correlated,
+                logp=correlated_logp, dist=correlated,
                 signature="(n),(n),(),(),(n),(n)->(n)", **observed,
             )  # fmt: skip
         elif isinstance(noise, StudentT):
-            pm.CustomDist("y", log_mu, scatter, theta["nu"], dist=_log_student, **observed)
+            pm.CustomDist("y", log_mu, scatter, theta["nu"], dist=log_student, **observed)
         else:
             pm.LogNormal("y", mu=log_mu, sigma=scatter, **observed)
     return model
 
 
-def _log_student(log_mu: Any, scatter: Any, nu: Any, size: Any) -> Any:
-    """Return y whose logarithm has a Student-t distribution."""
-    return pt.exp(pm.StudentT.dist(nu=nu, mu=log_mu, sigma=scatter, size=size))
+def build_family_model(family: Family) -> pm.Model:
+    """Build the PyMC model of curves that share what `Family` says.
 
+    Its free variables are those of :func:`build_model` with one entry a curve, the slope itself in
+    place of ``z_first``, and for all that is shared ``z_mean_...`` and ``z_spread_...``.
 
-def _correlated(
-    log_mu: Any, variance: Any, tau: Any, ell: Any, log_x: Any, run: Any, size: Any
-) -> Any:
-    """Return y whose residuals are an Ornstein-Uhlenbeck process a run, and noise."""
-    distance = pt.abs(log_x[:, None] - log_x[None, :])
-    together = pt.eq(run[:, None], run[None, :])
-    covariance = together * tau**2 * pt.exp(-distance / ell) + pt.diag(variance)
-    return pt.exp(pm.MvNormal.dist(mu=log_mu, cov=covariance, size=size))
+    Parameters
+    ----------
+    family : Family
+        The curves, and what is fitted to them.
 
-
-def _correlated_logp(
-    y: Any, log_mu: Any, variance: Any, tau: Any, ell: Any, log_x: Any, run: Any
-) -> Any:
-    """Return the joint log density of y: each point given the earlier ones of its run."""
-    residual = pt.log(y) - log_mu
-    mean, spread = given_earlier(residual, variance, tau, ell, log_x, run)
-    points = pm.logp(pm.LogNormal.dist(log_mu + mean, pt.sqrt(spread + variance)), y)
-    return pt.sum(points)
-
-
-def _residual_level(residuals: Any, scale: Scale) -> Any:
-    """Return about where ``z_sigma`` lies, given the law: the log of the residuals' size."""
-    floor = 0.1 * defaults.NOISE_SHARE * scale.spread
-    size = pt.sqrt(pt.mean(residuals**2) + floor**2)
-    return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
-
-
-def _standard_normal(level: Any, size: Any) -> Any:
-    """Return the prior of ``z_sigma``, which the level of the residuals does not enter."""
-    return pm.Normal.dist(0.0, 1.0, size=size)
-
-
-def _standard_normal_logp(value: Any, level: Any) -> Any:
-    return pm.logp(_standard_normal(level, None), value)
-
-
-class Recentred(Transform):
-    """What the sampler sees in place of ``z_sigma``: its distance from the residuals' level.
-
-    With few points sigma may be small, and then the law must lie narrowly along the points: a
-    funnel, in which transitions diverge. Given the law, sigma follows the size of the residuals,
-    so the distance from that hardly depends on the law, and the funnel is gone. This is a shift:
-    the prior, the posterior and draws from either are untouched.
+    Returns
+    -------
+    pymc.Model
+        Dimension ``curve``, in the order of the family.
     """
+    law, noise = family.law, family.noise
+    coords = {"curve": np.arange(len(family.curves))}
+    if law.n_breaks:
+        coords["brk"] = np.arange(1, law.n_breaks + 1)
+    with pm.Model(coords=coords, check_bounds=False) as model:
+        constant = {name: pm.Data(name, value) for name, value in family.data().items()}
+        of_curves = Scale(*(constant["scale"][i] for i in range(len(Scale._fields))))
+        member, made = constant["member"], {}
 
-    name = "recentred"
+        def dims(name: str) -> tuple[str, ...]:
+            return ("curve", "brk") if law.has_break(name) else ("curve",)
 
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the distance from the level."""
-        _size, level, _generator = inputs
-        return value - level
+        def shared(name: str) -> tuple[Any, Any]:
+            """Return mean and standard deviation of a coordinate in the family."""
+            own = dims(name)[1:]
+            z_mean = pm.Normal(f"z_mean_{name}", 0.0, 1.0, dims=own)
+            z_spread = pm.Normal(f"z_spread_{name}", 0.0, 1.0, dims=own)
+            return family.agreement(name, z_mean, z_spread, pt)
 
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return ``z_sigma``."""
-        _size, level, _generator = inputs
-        return value + level
+        def coordinate(name: str, *, per_break: bool = False) -> Any:
+            if name not in made and name in family.shared:
+                mean, sd = shared(name)
+                made[name] = pm.Normal(
+                    f"z_{name}", mean, sd, dims=dims(name), transform=Standardized()
+                )
+            elif name not in made:
+                made[name] = pm.Normal(f"z_{name}", 0.0, 1.0, dims=dims(name))
+            return made[name]
 
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return 0: a shift leaves volumes alone."""
-        return pt.zeros_like(value)
+        given = {name: _own(law, name, prior, dims(name)) for name, prior in family.priors.items()}
+        of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
+        slope = family.slope
+        if slope in family.shared:
+            flat = defaults.parameters(law, of_curves, given | {slope: 0.0}, coordinate, pt)
+            centre, unit = constant["slope"][0], constant["slope"][1]
+            mean, sd = shared(slope)
+            level = _slope_through(law, of_curves, flat)
+            given[slope] = _recentred(slope, centre + unit * mean, unit * sd, level, "curve")
+        theta = defaults.parameters(law, of_curves, given, coordinate, pt)
+        log_x = pt.log(constant["x"])
+        log_mu = law.log_mu(log_x, _of_points(theta, member), pt)
+        residual = pt.log(constant["y_observed"]) - log_mu
+        belongs = pt.eq(member[None, :], pt.arange(len(family.curves))[:, None])
+        mean_square = pt.sum(belongs * residual**2, axis=1) / pt.sum(belongs, axis=1)
+        level = residual_level(mean_square, of_curves)
+
+        def of_residuals(name: str) -> Any:
+            if name != "sigma":
+                return coordinate(name)
+            return _recentred("z_sigma", *shared(name), level, "curve")
+
+        theta = defaults.noise_parameters(noise, of_curves, of_noise, of_residuals, pt)
+        theta = _of_points(theta, member)
+        place = Scale(*_of_points(of_curves._asdict(), member).values()).place(log_x, pt)
+        scatter = noise.scale(theta, constant.get("log_se"), pt, place=place)
+        if isinstance(noise, StudentT):
+            pm.CustomDist(
+                "y", log_mu, scatter, theta["nu"], dist=log_student,
+                observed=constant["y_observed"],
+            )  # fmt: skip
+        else:
+            pm.LogNormal("y", mu=log_mu, sigma=scatter, observed=constant["y_observed"])
+    return model
+
+
+def _recentred(name: str, mean: Any, sd: Any, level: Any, dims: str | None = None) -> Any:
+    """Make a normal variable of which the sampler sees the distance from a level."""
+    return pm.CustomDist(
+        name, mean, sd, level, logp=normal_logp, dist=normal, transform=Recentred(), dims=dims
+    )
+
+
+def _own(law: Law, name: str, prior: Any, dims: tuple[str, ...]) -> Any:
+    """Return a parameter that the user fixed for all curves, or gave a prior in each."""
+    numbers = prior.constants() if isinstance(prior, Prior) else {"value": prior}
+    constant = {
+        f"prior_{name}_{key}": np.broadcast_to(
+            value, (law.n_breaks,) if law.has_break(name) else ()
+        )
+        for key, value in numbers.items()
+    }
+    return _given(law, name, prior, constant, dims)
+
+
+def _of_points(theta: Mapping[str, Any], member: Any) -> dict[str, Any]:
+    """Return the parameters of the curve that each point belongs to."""
+
+    def each(value: Any) -> Any:
+        of_all = isinstance(value, np.ndarray) or np.ndim(value) == 0  # one value for all curves
+        return value if of_all else value[member]
+
+    return {
+        name: [each(entry) for entry in value] if isinstance(value, list) else each(value)
+        for name, value in theta.items()
+    }
+
+
+def _slope_through(law: Law, scale: Scale, theta: Mapping[str, Any]) -> Any:
+    """Return the slope that leads each curve through its first points, given all else.
+
+    A limit above them leaves them 5 % of what it leaves the last ones.
+    """
+    limit = law.limit(theta)
+    last = law.log_mu(scale.log_x_last, theta, pt)
+    above = pt.maximum(pt.exp(scale.log_y_first) - limit, 0.05 * (pt.exp(last) - limit))
+    ends = (scale.log_x_first, scale.log_x_last), (pt.log(limit + above), last)
+    others = {name: value for name, value in theta.items() if name not in law.line}
+    return law.through(*ends, others, pt)[law.line[1]]
 
 
 def _name_parameters(law: Law, noise: Noise, theta: dict[str, Any], model: pm.Model) -> None:
@@ -254,79 +318,17 @@ def structure(curve: Curve, law: Law, noise: Noise, priors: Priors) -> tuple[Any
     )
 
 
-def _given(law: Law, name: str, prior: Any, constant: Mapping[str, Any]) -> Any:
+def _given(law: Law, name: str, prior: Any, constant: Mapping[str, Any], dims: Any) -> Any:
     """Return a parameter that the user fixed or gave a prior."""
     if not isinstance(prior, Prior):
         return constant[f"prior_{name}_value"]
     numbers = {key: constant[f"prior_{name}_{key}"] for key in prior.constants()}
     at_least, at_most = numbers.pop("at_least", None), numbers.pop("at_most", None)
     distribution = getattr(pm, prior.distribution)
-    dims = "brk" if law.has_break(name) else None
     if at_least is None and at_most is None:
         return distribution(name, **numbers, dims=dims)
     base = distribution.dist(**numbers)
-    lowest, highest = _support(base)  # without them NUTS would run into the bound that is not given
+    lowest, highest = support(base)  # without them NUTS would run into the bound that is not given
     at_least = lowest if at_least is None else at_least
     at_most = highest if at_most is None else at_most
     return pm.Truncated(name, base, at_least, at_most, dims=dims)
-
-
-@lru_cache(maxsize=256)
-def log_density_of(prior: Prior, ndim: int) -> Callable[[Any], Any]:
-    """Return the log density of a prior of the user's, as a function of arrays.
-
-    Parameters
-    ----------
-    prior : Prior
-        The prior; numbers that differ by break belong to the last axis.
-    ndim : int
-        Number of axes of the arrays.
-
-    Returns
-    -------
-    callable
-        Maps values to log densities, minus infinity where the prior has no mass.
-    """
-    variable = _variable(prior)
-    value = pt.tensor("value", dtype="float64", shape=(None,) * ndim)
-    return pytensor.function([value], pm.logp(variable, value), mode="FAST_COMPILE")
-
-
-def draws_of(prior: Prior, shape: tuple[int, ...], seed: int) -> Any:
-    """Draw from a prior of the user's.
-
-    Parameters
-    ----------
-    prior : Prior
-        The prior; numbers that differ by break belong to the last axis.
-    shape : tuple of int
-        Shape of what is returned.
-    seed : int
-        Makes the draws repeatable.
-
-    Returns
-    -------
-    ndarray
-        The draws.
-    """
-    return pm.draw(_variable(prior, shape=shape), random_seed=seed, mode="FAST_COMPILE")
-
-
-def _variable(prior: Prior, **settings: Any) -> Any:
-    """Return a variable with a prior of the user's, outside of any model."""
-    base, bounds = getattr(pm, prior.distribution).dist, (prior.at_least, prior.at_most)
-    if bounds == (None, None):
-        return base(**dict(prior.parameters), **settings)
-    return pm.Truncated.dist(base(**dict(prior.parameters)), *bounds, **settings)
-
-
-def _support(variable: Any) -> tuple[Any, Any]:
-    """Return the bounds of a distribution, as its own transformation has them."""
-    transform = _default_transform(variable.owner.op, variable)
-    if isinstance(transform, LogTransform):
-        return 0.0, None
-    if isinstance(transform, LogOddsTransform):
-        return 0.0, 1.0
-    if isinstance(transform, IntervalTransform):
-        return transform.args_fn(*variable.owner.inputs)
-    return None, None

@@ -20,11 +20,19 @@ from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws, Problem
+from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
 
-__all__ = ["Compiled", "Settings", "compile_law", "sample_with_nutpie", "sample_with_pymc"]
+__all__ = [
+    "Compiled",
+    "Settings",
+    "compile_family",
+    "compile_law",
+    "sample_with_nutpie",
+    "sample_with_pymc",
+]
 
 STATISTICS = (
     "depth", "diverging", "energy", "logp", "maxdepth_reached", "mean_tree_accept", "n_steps",
@@ -76,6 +84,13 @@ class Compiled:
         """Return nutpie's model for the data of a curve."""
         names = {variable.name for variable in self.sampler.shared_var_keys}
         return self.sampler.with_data(**{k: v for k, v in data.items() if k in names})
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the free variables, in the order of the unconstrained coordinates."""
+        names, _cuts, shapes = self.sampler.shape_info
+        by_name = {name: tuple(int(n) for n in s) for name, s in zip(names, shapes, strict=True)}
+        return {name: by_name[name] for name in self.free}
 
     def log_density(self, data: Mapping[str, Any]) -> LogDensity:
         """Return the log density with its gradient: what NUTS calls, for SciPy."""
@@ -168,8 +183,17 @@ _compiled: dict[tuple[Any, ...], Compiled] = {}
 def compile_law(curve: Curve, law: Law, noise: Noise, priors: Priors) -> Compiled:
     """Compile the model of a law, or take what was compiled for another curve before."""
     key = models.structure(curve, law, noise, priors)
+    return _compile(key, lambda: models.build_model(curve, law, noise=noise, priors=priors))
+
+
+def compile_family(family: Family) -> Compiled:
+    """Compile the model of a family, or take what was compiled for another one like it."""
+    return _compile(("family", *family.structure), lambda: models.build_family_model(family))
+
+
+def _compile(key: tuple[Any, ...], build: Callable[[], pm.Model]) -> Compiled:
     if key not in _compiled:
-        model = models.build_model(curve, law, noise=noise, priors=priors)
+        model = build()
         # Nutpie stores the free variables alone: draws.py makes the parameters of them in NumPy,
         # in less time than a second compilation takes.
         free = tuple(variable.name for variable in model.free_RVs)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_bnsl import model as models
 from bayes_bnsl.columns import checked_integer
+from bayes_bnsl.distributions import draws_of
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.noise import Points
 from bayes_bnsl.result import Fit
@@ -104,7 +104,7 @@ def prior_draws(fit: Fit, *, draws: int = PRIOR_DRAWS, seed: int = 0) -> xr.Data
         shape = (1, draws, *coordinate.shape[2:])
         if name in fit.priors:
             own = int(generator.integers(2**31))
-            values[str(name)] = np.asarray(models.draws_of(fit.priors[str(name)], shape, own))
+            values[str(name)] = np.asarray(draws_of(fit.priors[str(name)], shape, own))
         else:
             values[str(name)] = generator.standard_normal(shape)
     problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)

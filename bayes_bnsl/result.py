@@ -51,7 +51,8 @@ class Fit:
         k-th draw only), ``observed_data``, ``constant_data``;
         ``coordinates``: the same draws in the sampler's coordinates; ``modes``: the parameters
         at every distinct mode that was found, with the log posterior density of the coordinates
-        there, highest first. Every ArviZ function works on it.
+        there, highest first; ``family``, of a curve that was fitted together with others: what they
+        share. Every ArviZ function works on it.
     status : Status
         Whether the draws can be trusted; ``print(fit.status)``.
     seconds : float
@@ -85,6 +86,11 @@ class Fit:
     def posterior(self) -> xr.Dataset:
         """The draws of the parameters, dimensions (chain, draw) and brk."""
         return self.data["posterior"].to_dataset()
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the curve was fitted together with others of its family (`fit_together`)."""
+        return "family" in self.data
 
     def summary(self, *, prob: float = 0.9, rounded: bool = True) -> pd.DataFrame:
         """Return a table of the parameters with intervals and diagnostics.
@@ -167,8 +173,9 @@ class Fit:
         return self.law.name if usual else f"{self.law.name} with {self.noise.name} noise"
 
     def __repr__(self) -> str:
+        together = ", together with its family" if self.is_pooled else ""
         return (
-            f"<Fit of {self._kind} to {self.curve.name!r}, {len(self.curve)} points>\n"
+            f"<Fit of {self._kind} to {self.curve.name!r}, {len(self.curve)} points{together}>\n"
             f"{self.equation()}\n{self.status}"
         )
 

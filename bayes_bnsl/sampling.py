@@ -135,17 +135,15 @@ def fit(
             "cores": cores, "seed": seed, "progress": progress,
         }  # fmt: skip
         fits = [quiet_fit(curve, law, noise=each, **given) for each in choices(noise)]
-        return _announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
+        return announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)
-    _check_counts(draws=draws, chains=chains, max_gradients=max_gradients, tune=tune)
-    optional = {"cores": cores, "seed": seed}
-    _check_counts(**{name: count for name, count in optional.items() if count is not None})
     if sampler not in ("nutpie", "pymc"):
         raise ValueError(f"sampler must be 'nutpie' or 'pymc'; got {sampler!r}.")
-    if not (isinstance(target_accept, Real) and 0 < target_accept < 1):
-        raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    seed = check_sampling(
+        draws=draws, chains=chains, max_gradients=max_gradients, tune=tune,
+        target_accept=target_accept, cores=cores, seed=seed,
+    )  # fmt: skip
     generator = np.random.default_rng(seed)
     scale = Scale.of(curve) if scale is None else scale
     problem = Problem(curve, law, noise, priors, scale)
@@ -189,7 +187,7 @@ def fit(
                 break
         if status.ok or status.name == "constant_y":
             break
-        longer = _next_round(settings, status, most_draws=int(max_gradients / steps))
+        longer = next_round(settings, status, most_draws=int(max_gradients / steps))
         if longer == settings:
             break
         settings, positions = longer, drawn.positions[:, -1]
@@ -199,7 +197,7 @@ def fit(
     tree = problem.tree(
         drawn.values, parameters, drawn.statistics, problem.modes(at_modes, heights)
     )
-    return _announced(Fit(curve, law, noise, priors, scale, tree, status, seconds, seed))
+    return announced(Fit(curve, law, noise, priors, scale, tree, status, seconds, seed))
 
 
 def quiet_fit(curve: Curve, law: Law, **settings: Any) -> Fit:
@@ -209,20 +207,25 @@ def quiet_fit(curve: Curve, law: Law, **settings: Any) -> Fit:
         return fit(curve, law, **({"progress": False} | settings))
 
 
-def _announced(done: Fit) -> Fit:
+def announced(done: Fit) -> Fit:
     """Warn if a fit did not converge."""
     if not done.status.ok:
         warn(f"{done.law.name} fitted to {done.curve.name!r}. {done.status}", NotConvergedWarning)
     return done
 
 
-def _check_counts(**counts: Any) -> None:
+def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) -> int:
+    """Check the settings of the sampler; return the seed, drawn at random if none was given."""
     least = {"chains": 2, "seed": 0}
+    counts |= {name: n for name, n in {"cores": cores, "seed": seed}.items() if n is not None}
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, Integral):
             raise TypeError(f"{name} must be an integer; got {count!r}.")
         if count < least.get(name, 1):
             raise ValueError(f"{name} must be at least {least.get(name, 1)}; got {count}.")
+    if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
+        raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
+    return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
 
 
 def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -> Vector:
@@ -252,7 +255,7 @@ def _refreshed(
     return nuts.Drawn(values, drawn.statistics | changed, flat.reshape(drawn.positions.shape))
 
 
-def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
+def next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
     """Return more draws if the round had too few, smaller steps if it diverged.
 
     The settings come back as they are when what is lacking is out of reach.

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bayes_bnsl.cards import card
 from bayes_bnsl.columns import checked_numbers
-from bayes_bnsl.density import log_prior
+from bayes_bnsl.density import log_prior, refuse_pooled
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.result import Fit
 
@@ -120,6 +120,7 @@ def sensitivity(fit: Fit, x: ArrayLike | None = None) -> Sensitivity:
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    refuse_pooled(fit, "sensitivity to it", "Fit the curve alone with fit.")
     at: Any = fit.curve.x[-1] * np.array([2.0, 10.0, 100.0]) if x is None else x
     at = checked_numbers(at if np.ndim(at) else [at], "x")
     coordinates = fit.data["coordinates"].to_dataset()

@@ -16,7 +16,7 @@ import pytest
 
 import bayes_bnsl as bb
 from bayes_bnsl import batch as batches
-from bayes_bnsl.jobs import run_job, seed_of
+from bayes_bnsl.jobs import Job, make_job, run_job, seed_of, units_of
 
 PRIORS = {"sigma": 0.02}
 SETTINGS = {"priors": PRIORS, "draws": 500, "seed": 1, "progress": False}
@@ -57,7 +57,7 @@ def fitted_again(monkeypatch):
     names = []
 
     def run_and_tell(job):
-        names.append(job.curve.name)
+        names.append(job.curve.name if isinstance(job, Job) else "family")
         return run_job(job)
 
     monkeypatch.setattr(batches, "run_job", run_and_tell)
@@ -177,6 +177,61 @@ class TestFitMany:
             ({"seed": -1}, ValueError, "seed must be at least 0"),
             ({"client": 3}, TypeError, "client must be a dask.distributed.Client"),
             ({"drawz": 3}, TypeError, "fit takes no argument 'drawz'. Did you mean 'draws'"),
+        ],
+    )
+    def test_arguments(self, arguments, error, message):
+        with pytest.raises(error, match=message):
+            bb.fit_many(**{"curves": TASKS, "laws": bb.M1()} | arguments)
+
+
+class TestFamilies:
+    """Curves fitted together: the same kind as in test_pooling.py."""
+
+    def fit_family(self, curves=(*TASKS, ONE_X), **changed):
+        return fit_tasks(curves, pool=True, **changed)
+
+    def test_fits_are_those_of_fit_together(self, tmp_path, fitted_again):
+        done = self.fit_family(out=tmp_path)
+        assert list(done.table["curve"]) == [*(curve.name for curve in TASKS), "one x"]
+        assert list(done.table["ok"]) == [True] * 3 + [False]
+        assert fitted_again == ["one x", "family"]
+        names = sorted(curve.name for curve in TASKS)
+        settings = SETTINGS | {"seed": seed_of(1, *names, "M1")}
+        together = bb.fit_together(TASKS, bb.M1(), **settings)
+        for curve in TASKS:
+            fit = done.fit(curve, "M1")
+            assert fit.is_pooled
+            assert same_draws(fit, together[curve.name])
+        again = self.fit_family([ONE_X, *TASKS[::-1]], out=tmp_path)
+        assert fitted_again == ["one x", "family", "one x"]  # what is done is not done again
+        assert same_draws(again.fit(TASKS[1], "M1"), done.fit(TASKS[1], "M1"))
+
+    def test_one_curve_that_changed_changes_all(self):
+        changed = [replace(TASKS[0], y=TASKS[0].y * 1.001), *TASKS[1:]]
+        files = {
+            tuple(sorted(make_job(each, bb.M1(), None, 1, {}, family).file for each in family))
+            for family in (TASKS, changed, TASKS[::-1], TASKS[1:])
+        }
+        assert len(files) == 3
+        assert make_job(TASKS[0], bb.M1(), None, 1, {}).file not in {
+            f for each in files for f in each
+        }
+
+    def test_families_by_name(self):
+        labels = {"../task 0": "a", "../task 1": "b", "../task 2": "a"}
+        wanted = [(curve, law) for curve in TASKS for law in (bb.M1(), bb.BNSL(0))]
+        assert units_of(wanted, labels, None, None) == [
+            ([0, 4], True), ([1, 5], True), ([2], True), ([3], True)
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"pool": "task"}, TypeError, "pool must be True, or a mapping"),
+            ({"pool": {"../task 0": "a"}}, ValueError, "no family for the curve '../task 1'"),
+            ({"pool": True, "laws": OWN}, ValueError, "line is a law of your own"),
+            ({"pool": True, "noise": "auto"}, ValueError, "independent noise"),
+            ({"pool": True, "scale": 3}, TypeError, "fit_together takes no argument 'scale'"),
         ],
     )
     def test_arguments(self, arguments, error, message):

@@ -9,7 +9,7 @@ from scipy.stats import expon, norm, truncnorm
 
 import bayes_bnsl as bb
 from bayes_bnsl import density, draws
-from bayes_bnsl import model as models
+from bayes_bnsl.distributions import log_density_of
 from bayes_bnsl.draws import Problem, flattened
 
 
@@ -48,16 +48,14 @@ def test_prior_and_likelihood_are_what_was_sampled(which, request):
 )
 def test_priors_of_the_user(prior, expected):
     values = np.array([[-0.5, 0.1], [0.4, 2.0]])
-    np.testing.assert_allclose(
-        models.log_density_of(prior, 2)(values), expected.logpdf(values), rtol=1e-6
-    )
+    np.testing.assert_allclose(log_density_of(prior, 2)(values), expected.logpdf(values), rtol=1e-6)
 
 
 def test_priors_that_differ_by_break():
     prior = bb.Prior("Normal", mu=[0.0, 2.0], sigma=[1.0, 0.5])
     values = np.random.default_rng(0).normal(size=(3, 4, 2))
     expected = norm([0.0, 2.0], [1.0, 0.5]).logpdf(values)
-    np.testing.assert_allclose(models.log_density_of(prior, 3)(values), expected)
+    np.testing.assert_allclose(log_density_of(prior, 3)(values), expected)
 
 
 def test_new_points_with_known_errors(conjugate_fit, conjugate):
