@@ -110,7 +110,7 @@ class TestLongCurves:
         some, every = (bb.leave_one_out(fit)["elpd"] for fit in (few, line_fit))
         np.testing.assert_allclose(some, every, atol=0.1)
         pit = [bb.check(fit).pit for fit in (few, line_fit)]
-        np.testing.assert_allclose(*pit, atol=0.02)
+        np.testing.assert_allclose(*pit, atol=0.05)
         table = [bb.sensitivity(fit).table for fit in (few, line_fit)]
         np.testing.assert_allclose(*table, rtol=1e-9)
 
