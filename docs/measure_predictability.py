@@ -42,9 +42,9 @@ PRIORS = {
 }
 
 
-def forecasts(scatter=SCATTER, cuts=CUTS, first=160.0, seed=1):
+def forecasts(scatter=SCATTER, cuts=CUTS, seed=1):
     """Yield the cut, the kind of priors, the status, and the band of the curve at the target."""
-    curve = bb.simulate(LAW, THETA, np.arange(first, 1000.0, 5.0), scatter, seed=seed)
+    curve = bb.simulate(LAW, THETA, np.arange(160.0, 1000.0, 5.0), scatter, seed=seed)
     for cut in cuts:
         seen, _ = curve.split(x=cut)
         for kind, priors in PRIORS.items():

@@ -86,18 +86,17 @@ def limit():
     head = ["fitted up to", f"at {TARGET:g}", "ratio to the truth", "`d`", "residuals"]
     print(markdown(head, rows), flush=True)
     cuts = [cut for cut in CUTS if cut <= LATEST_CUT]
-    for first in (160, 1):
-        rows, widths = [], {}
-        for cut, kind, status, (lower, _, upper) in forecasts(cuts=cuts, first=float(first)):
-            widths.setdefault(kind, []).append(upper - lower)
-            holds = "yes" if lower < truth < upper else "no"
-            band = f"{lower:.3f} to {upper:.3f}"
-            rows.append([f"{cut:g}", kind, band, f"{upper / lower:.3g}", holds, status])
-        print(f"\nPoints every 5 from x = {first}, scatter of one part in ten thousand:\n")
-        print(markdown(["fitted up to", "priors", "90 % band", "upper / lower", "holds", ""], rows))
-        for kind, each in widths.items():
-            shrinks = f"{each[0] / each[-1]:.3g} times"
-            print(f"\n{kind}: from {cuts[0]} to {cuts[-1]} the band shrinks {shrinks}.")
+    rows, widths = [], {}
+    for cut, kind, status, (lower, _, upper) in forecasts(cuts=cuts):
+        widths.setdefault(kind, []).append(upper - lower)
+        holds = "yes" if lower < truth < upper else "no"
+        band = f"{lower:.3f} to {upper:.3f}"
+        rows.append([f"{cut:g}", kind, band, f"{upper / lower:.3g}", holds, status])
+    print("\nPoints every 5 from x = 160, scatter of one part in ten thousand:\n")
+    print(markdown(["fitted up to", "priors", "90 % band", "upper / lower", "holds", ""], rows))
+    for kind, each in widths.items():
+        shrinks = f"{each[0] / each[-1]:.3g} times"
+        print(f"\n{kind}: from {cuts[0]} to {cuts[-1]} the band shrinks {shrinks}.")
 
 
 def fitted(folder, number, seen, law, cores):

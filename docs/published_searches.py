@@ -31,7 +31,8 @@ def exponents(stop, step, offset):
     return 1.25 ** steps(0, stop, step) + offset
 
 
-# At f = 0 the authors' break has no effect, as at c = 0; the form in logs has no value there.
+# The second grid goes one step of f further than theirs. At f = 0 a break of theirs has no effect,
+# as at c = 0; the form in logs has no value there.
 ADDITION_GRID = {
     "a": steps(0, 1, 0.1), "b": exponents(40, 2.5, -0.9), "c0": steps(0, 1, 0.25),
     "c": steps(0, 1, 0.25), "d": exponents(40, 2.5, -0.9), "f": steps(0.25, 1, 0.25),
