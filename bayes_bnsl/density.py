@@ -42,7 +42,7 @@ def with_densities(fit: Fit) -> Fit:
     These are all draws, except of curves so long that the densities would fill the memory; they are
     numbered anew.
     """
-    kept = fit.data["log_likelihood"]["draw"].values
+    kept = fit.data["log_likelihood"].to_dataset()["draw"].values
     if kept.size == fit.posterior.sizes["draw"]:
         return fit
     groups = {name: fit.data[name].to_dataset() for name in fit.data.children}
