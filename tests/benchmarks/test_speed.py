@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from functools import partial
 
 import numba
 import numpy as np
@@ -120,9 +121,11 @@ def test_gradient_beside_one_by_hand(benchmark, n_points):
         [np.log(0.2), np.log(8.0), 0.15, 0.4, np.log(300.0), np.log(0.3), np.log(0.02)]
     )
     points = (curve.log_x, curve.log_y)
+    few = curve_of(60)  # of many points finite differences are too rough
     for rival in (by_numpy, by_numba):  # a rival must be right
-        slopes = approx_fprime(theta, lambda at, rival=rival: rival(at, *points)[0], 1e-7)
-        np.testing.assert_allclose(rival(theta, *points)[1], slopes, rtol=1e-3, atol=0.1)
+        density = partial(lambda rival, at: rival(at, few.log_x, few.log_y)[0], rival)
+        slopes = rival(theta, few.log_x, few.log_y)[1]
+        np.testing.assert_allclose(slopes, approx_fprime(theta, density, 1e-7), rtol=1e-3, atol=0.1)
     best = least_seconds(
         {
             "ours": lambda: ours(position),
