@@ -37,6 +37,9 @@ NOISE_SHARE = 0.02
 AT_THE_END = 0.05
 """How wide, in units of the log range, the passage is from breaks in the data to those beyond."""
 
+UNIFORM = 1.7
+"""Log-odds for a coordinate of 1: the share is then close to uniform on (0, 1)."""
+
 
 def parameters(
     law: Law,
@@ -130,7 +133,7 @@ def _ends(
         first, last = (centre + move for centre, move in zip(centres, moves, strict=True))
     if limit is not None and limit not in theta:
         lower = xp.minimum(first, last) if names["first"] or not pinned else last
-        theta[limit] = sigmoid(1.7 * coordinate(limit), xp) * xp.exp(lower)
+        theta[limit] = sigmoid(UNIFORM * coordinate(limit), xp) * xp.exp(lower)
     return first, last
 
 
@@ -229,7 +232,7 @@ def noise_parameters(
     if sigma_free or tau_free:
         level = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
     if sigma_free and tau_free:  # the level is that of both together, the data know it best
-        odds = 1.7 * coordinate("tau")
+        odds = UNIFORM * coordinate("tau")
         theta["tau"] = level * xp.sqrt(sigmoid(odds, xp))
         level = level * xp.sqrt(sigmoid(-odds, xp))
     elif tau_free:

@@ -8,6 +8,7 @@ hang together: coordinate ``z`` of curve k is
 so that each is standard normal whatever ``s``, the spread within the family, which the data
 choose: close to 0 the curves are alike, at 1 they say nothing of one another. The exponent is
 shared in the same way, in its own units; the level and the places of breaks are each curve's own.
+Where curves end at different x, the limit's coordinate is moved by what the rest of the fall does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
@@ -84,6 +86,18 @@ class Family:
         draws = defaults.parameters(self.law, mean, {}, coordinate)[self.slope]
         low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
         return Prior("Normal", mu=middle, sigma=(high - low) / (2 * 1.645))
+
+    @cached_property
+    def limit_shift(self) -> NDArray[np.float64]:
+        """How much higher the limit's coordinate lies, the further a curve goes; one a curve.
+
+        The limit is shared as a fraction of the lower end, of which it is the more, the more of the
+        fall is done: its odds to the rest of the fall, which shrinks by the exponent.
+        """
+        ends = np.array([scale.log_x_last for scale in self.scales])
+        falls = np.mean([scale.log_y_first - scale.log_y_last for scale in self.scales])
+        exponent = np.sign(falls) * abs(dict(self.slope_prior.parameters)["mu"])
+        return np.asarray(exponent * (ends - ends.mean()) / defaults.UNIFORM)
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
@@ -166,6 +180,7 @@ class Family:
             "y_observed": np.concatenate([curve.y for curve in self.curves]),
             "member": np.repeat(np.arange(len(self.curves)), [len(each) for each in self.curves]),
             "scale": np.array(self.scales).T,
+            "limit_shift": self.limit_shift,
         }
         if self.slope in self.shared:
             together["slope"] = np.array([value for _, value in self.slope_prior.parameters])

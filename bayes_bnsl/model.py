@@ -176,6 +176,8 @@ def build_family_model(family: Family) -> pm.Model:
         def coordinate(name: str, *, per_break: bool = False) -> Any:
             if name not in made and name in family.shared:
                 mean, sd = shared(name)
+                if name == law.limit_name:
+                    mean = mean + constant["limit_shift"]
                 made[name] = pm.Normal(
                     f"z_{name}", mean, sd, dims=dims(name), transform=Standardized()
                 )

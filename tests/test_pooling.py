@@ -138,6 +138,8 @@ class TestFamily:
             if of_slope:
                 prior = dict(family.slope_prior.parameters)
                 own = (own - prior["mu"]) / prior["sigma"]
+            if name == law.limit_name:
+                own = own - family.limit_shift
             assert np.all(abs(own.mean(axis=0)) < 0.12)
             assert np.all(abs(own.std(axis=0) - 1) < 0.1)
             together = np.corrcoef(
@@ -167,6 +169,17 @@ class TestFamily:
             np.testing.assert_allclose(log_mu, drawn[-2][:, here], rtol=1e-6, atol=1e-9)
             np.testing.assert_allclose(points.scale, drawn[-1][:, here], rtol=1e-9)
             start += len(curve)
+
+    @pytest.mark.parametrize("c0", [0.35, -0.35])
+    def test_limits_of_shorter_curves_are_smaller_fractions(self, c0):
+        """One curve cut at different x has one limit, which the coordinates should agree on."""
+        x, theta = np.geomspace(1, 1e3, 16), {"a": 0.3, "b": 3.0, "c0": c0}
+        curve = bb.Curve(x, bb.BNSL(0)(x, theta))
+        parts = [replace(curve.take(slice(n)), name=str(n)) for n in (8, 12, 16)]
+        share = np.array([0.3 / part.y[-1] for part in parts])
+        z = np.log(share / (1 - share)) / 1.7
+        family = family_of(parts, bb.BNSL(0))
+        assert np.ptp(z - family.limit_shift) < 0.4 * np.ptp(z)
 
     def test_what_has_a_prior_is_not_shared(self):
         family = family_of(LINES, bb.BNSL(1), priors={"a": np.array(0.0), "f": np.array([0.5])})
