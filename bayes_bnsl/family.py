@@ -96,7 +96,7 @@ class Family:
         """
         ends = np.array([scale.log_x_last for scale in self.scales])
         falls = np.mean([scale.log_y_first - scale.log_y_last for scale in self.scales])
-        exponent = np.sign(falls) * abs(dict(self.slope_prior.parameters)["mu"])
+        exponent = np.sign(falls) * np.abs(dict(self.slope_prior.parameters)["mu"])
         return np.asarray(exponent * (ends - ends.mean()) / defaults.UNIFORM)
 
     @cached_property
