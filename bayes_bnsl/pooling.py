@@ -69,8 +69,18 @@ def fit_together(
     priors : mapping of str to Prior or float, optional
         Priors of every curve that replace defaults; a number fixes the parameter. What has a prior
         here is not shared.
-    draws, chains, max_gradients, tune, target_accept, cores
-        As for :func:`fit`. A gradient is one of all curves together.
+    draws : int, default 1000
+        Draws of each chain in the first round.
+    chains : int, default 4
+        Number of chains, at least 2.
+    max_gradients : int, default 3 million
+        Most gradients, each of all curves together, that a round may take; as for :func:`fit`.
+    tune : int, default 1000
+        Steps at the start of each round that adapt the sampler and are not kept.
+    target_accept : float, default 0.95
+        Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
+    cores : int, optional
+        How many chains run at once, all of them by default.
     seed : int, optional
         Makes the result repeatable, in whatever order the curves come.
     progress : bool, default True
@@ -110,11 +120,12 @@ def fit_together(
     --------
     >>> from bayes_bnsl import M1
     >>> x = np.geomspace(10, 1000, 6)
-    >>> family = [Curve(x, 2 * x**-c * (1 + 0.01 * np.cos(x)), name=f"{c}") for c in (0.3, 0.33)]
+    >>> slopes = (0.3, 0.32, 0.33)
+    >>> family = [Curve(x, 2 * x**-c * (1 + 0.01 * np.cos(x)), name=f"{c}") for c in slopes]
     >>> fits = fit_together(family, M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> fits["0.33"].equation(digits=1)
     'y = 2 * x^((-0.3))'
-    >>> list(fits["0.33"].data["family"]["parameter"].values)
+    >>> fits["0.33"].data["family"]["parameter"].values.tolist()
     ['b']
     """
     noise = LogNormal() if noise is None else noise
