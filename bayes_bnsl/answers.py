@@ -38,7 +38,7 @@ class Reach:
     >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> print(bb.x_to_reach(fit, 0.1))
     The curve first falls to 0.1 at x = ..., 8... times the last x; 90% interval ... to ....
-    Probability of reaching it: 100.0% by 1e+07.
+    Probability of reaching it: 99...% by 1e+07.
     """
 
     draws: xr.DataArray

@@ -56,6 +56,13 @@ class PointFit:
         Root mean square of the residuals of the objective.
     converged : bool
         Whether the refinement came to an end.
+
+    Examples
+    --------
+    >>> from bayes_bnsl import M1
+    >>> line = fit_points(Curve([10, 100, 1000], [2.0, 1.0, 0.5]), M1())
+    >>> bool(line.residual_sd < 1e-9), line.converged
+    (True, True)
     """
 
     curve: Curve
@@ -164,7 +171,7 @@ def fit_points(
     >>> x = np.geomspace(1, 1e4, 10)
     >>> fit_points(Curve(x, 0.5 + 2 * x**-0.4), M2())
     <PointFit of M2 to 'curve', 10 points>
-    y = 2 * x^(-0.4) + 0.5
+    y = 2 * x^-0.4 + 0.5
     Residuals of 'log' have a root mean square of ...
     """
     if not isinstance(curve, Curve):

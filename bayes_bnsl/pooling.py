@@ -124,7 +124,7 @@ def fit_together(
     >>> family = [Curve(x, 2 * x**-c * (1 + 0.01 * np.cos(x)), name=f"{c}") for c in slopes]
     >>> fits = fit_together(family, M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> fits["0.33"].equation(digits=1)
-    'y = 2 * x^((-0.3))'
+    'y = 2 * x^(-0.3)'
     >>> fits["0.33"].data["family"]["parameter"].values.tolist()
     ['b']
     """

@@ -84,7 +84,7 @@ def x_to_reach(
     >>> line = fit(points, M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> print(x_to_reach(line, 0.06))  # 3 x^-0.3 = 0.06 at 460 000
     The curve first falls to 0.06 at tokens = ..., ... times the last x; 90% interval ... to ....
-    Probability of reaching it: 100.0% by 1e+07.
+    Probability of reaching it: 9...% by 1e+07.
     """
     _check_fit(fit)
     curve = fit.curve

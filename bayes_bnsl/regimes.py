@@ -40,6 +40,14 @@ class Regimes:
         How far from 1 an exponent still counts as 1.
     prob : float
         Probability inside the intervals.
+
+    Examples
+    --------
+    >>> exponent = [[0.4], [0.6], [0.95], [1.05]]
+    >>> draws = xr.Dataset({"exponent": (("sample", "segment"), exponent)})
+    >>> found = Regimes(draws.assign_coords(segment=[1]), order=4.0, band=0.1, prob=0.9)
+    >>> found.probability.sel(segment=1).values
+    array([0.5, 0.5, 0. , 0. ])
     """
 
     draws: xr.Dataset

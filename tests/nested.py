@@ -48,9 +48,7 @@ def write_m1(z, scale, log_x, log_mu):
 
 def writer_of_bnsl(n):
     """Return what writes log mu of BNSL(n): first, last, sigma, a, then d, f, c of the breaks."""
-    others = 2 * np.arange(n, 0, -1)
-    means = digamma(2) - digamma(others)
-    sds = np.sqrt(polygamma(1, 2) + polygamma(1, others))
+    mean, sd = float(digamma(2)), float(np.sqrt(polygamma(1, 2)))
 
     @njit
     def write(z, scale, log_x, log_mu):
@@ -58,18 +56,22 @@ def writer_of_bnsl(n):
         log_range = scale.log_x_last - scale.log_x_first
         log_a = min(first, last) - softplus(-1.7 * z[3])
         d, f, c = np.empty(n), np.empty(n), np.empty(n)
-        rest = 1.0
-        for i in range(n):
-            rest *= sigmoid(-(means[i] + sds[i] * z[4 + i]))
-            d[i] = 1 - rest
-            f[i] = 0.08 * exp(0.8 * z[4 + n + i]) + scale.gap / 4
-            chord = first + d[i] * (last - first)
-            seen = max(-expm1(log_a - chord), 1e-3)
-            c[i] = scale.spread * sinh(z[4 + 2 * n + i]) / seen
-        # with x in units of the log range: the power part is a line less the bends, which leads
-        # through both ends
         from_first = log(-expm1(log_a - first)) + first
         from_last = log(-expm1(log_a - last)) + last
+        place, exponent = 0.0, from_first - from_last
+        for i in range(n):
+            place += exp(mean + sd * z[4 + i]) / (2 * (n + 1))
+            d[i] = place
+            f[i] = 0.08 * exp(0.8 * z[4 + n + i]) + scale.gap / 4
+            chord = first + min(place, 1.0) * (last - first)
+            visible = max(-expm1(log_a - chord), 1e-3)
+            within = scale.spread * sinh(z[4 + 2 * n + i]) / visible
+            beyond = exponent * expm1(z[4 + 2 * n + i])
+            c[i] = within + (beyond - within) * sigmoid((place - 1) / 0.05)
+            tilt = f[i] * (softplus((1 - place) / f[i]) - softplus(-place / f[i]))
+            exponent += c[i] * (1 - tilt)
+        # with x in units of the log range: the power part is a line less the bends, which leads
+        # through both ends
         for i in range(n):
             from_first += c[i] * f[i] * softplus(-d[i] / f[i])
             from_last += c[i] * f[i] * softplus((1 - d[i]) / f[i])
