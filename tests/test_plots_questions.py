@@ -28,8 +28,8 @@ def labels(ax):
 
 class TestReach:
     def test_draws_the_value_and_where_it_is_reached(self, line_fit):
-        ax = bb.plot_reach(line_fit, 0.03)
-        reach = bb.x_to_reach(line_fit, 0.03)
+        ax = bb.plot_reach(line_fit, 0.03, unseen_breaks=0)
+        reach = bb.x_to_reach(line_fit, 0.03, unseen_breaks=0)
         (dot,) = [line for line in ax.get_lines() if line.get_markersize() == 7]
         assert dot.get_xdata()[0] == float(reach.interval().sel(bound="median"))
         assert {"0.03", "where it is reached (100% by 1e+07)"} <= set(labels(ax))

@@ -126,7 +126,8 @@ class TestPlotSlope:
         ax = bb.plot_slope(addition_fit, to=2000.0)
         x = labelled(ax, "median").get_xdata()
         step = 1e-5
-        ends = bb.forecast(addition_fit, np.concatenate([x * np.exp(-step), x * np.exp(step)]))
+        beside = np.concatenate([x * np.exp(-step), x * np.exp(step)])
+        ends = bb.forecast(addition_fit, beside, unseen_breaks=0)
         low, high = np.split(np.log(ends["curve"].values), 2, axis=1)
         expected = np.median((high - low) / (2 * step), axis=0)
         np.testing.assert_allclose(labelled(ax, "median").get_ydata(), expected, atol=1e-5)

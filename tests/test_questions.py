@@ -40,14 +40,14 @@ def average(line_curve, fit_line):
 class TestXToReach:
     def test_inverts_a_power_law(self, line_fit):
         theta = flat(line_fit)
-        reach = bb.x_to_reach(line_fit, 0.01, to=1e9)
+        reach = bb.x_to_reach(line_fit, 0.01, to=1e9, unseen_breaks=0)
         np.testing.assert_allclose(reach.draws, (0.01 / theta["a"]) ** (1 / theta["b"]), rtol=1e-9)
         assert reach.reached == 1.0
 
     def test_inverts_a_power_law_to_a_limit(self, limit_fit):
         theta = flat(limit_fit)
         y = float(np.quantile(theta["a"], 0.4))  # of most draws the limit is above
-        reach = bb.x_to_reach(limit_fit, y, to=1e9)
+        reach = bb.x_to_reach(limit_fit, y, to=1e9, unseen_breaks=0)
         above = np.maximum(y - theta["a"], 1e-30)
         needed = np.exp(np.log(above / theta["b"]) / -theta["c0"])
         needed[needed > 1e9] = np.inf
@@ -59,7 +59,7 @@ class TestXToReach:
         assert "nowhere up to x = 1e+09; 90% interval" in str(reach)
 
     def test_a_farther_end_takes_nothing_back(self, limit_fit):
-        near, far = (bb.x_to_reach(limit_fit, 0.35, to=to) for to in (1e5, 1e8))
+        near, far = (bb.x_to_reach(limit_fit, 0.35, to=to, unseen_breaks=0) for to in (1e5, 1e8))
         both = np.isfinite(near.draws)
         np.testing.assert_allclose(near.draws[both], far.draws[both], rtol=1e-3)
         assert (far.draws[~both] > 0.999e5).all()
@@ -69,13 +69,14 @@ class TestXToReach:
         fit = exact_fit(line_fit, problem)
         law, theta = problem.law, problem.theta
         y = float(law(3e3, theta))  # on the way up again: reached before, left, reached again
-        (first,) = np.unique(bb.x_to_reach(fit, y).draws)
+        alone = {"unseen_breaks": 0}
+        (first,) = np.unique(bb.x_to_reach(fit, y, **alone).draws)
         root = brentq(lambda u: float(law(np.exp(u), theta)) - y, np.log(10), np.log(900))
         assert first == pytest.approx(np.exp(root), rel=1e-4)
-        (again,) = np.unique(bb.x_to_reach(fit, y, after=1e4).draws)
+        (again,) = np.unique(bb.x_to_reach(fit, y, after=1e4, **alone).draws)
         root = brentq(lambda u: float(law(np.exp(u), theta)) - y, np.log(1e4), np.log(1e9))
         assert again == pytest.approx(np.exp(root), rel=1e-4)
-        (rising,) = np.unique(bb.x_to_reach(fit, y, better="higher", after=1e3).draws)
+        (rising,) = np.unique(bb.x_to_reach(fit, y, better="higher", after=1e3, **alone).draws)
         assert rising == pytest.approx(3e3, rel=1e-4)
 
     def test_what_is_there_already_starts_where_the_look_begins(self, line_fit):
@@ -100,7 +101,7 @@ class TestXToReach:
 
     def test_an_accuracy_is_reached_from_below(self, accuracy_fit):
         theta = flat(accuracy_fit)
-        reach = bb.x_to_reach(accuracy_fit, 99.0, to=1e7)
+        reach = bb.x_to_reach(accuracy_fit, 99.0, to=1e7, unseen_breaks=0)
         np.testing.assert_allclose(reach.draws, (1.0 / theta["a"]) ** (1 / theta["b"]), rtol=1e-9)
         assert str(reach).startswith("The curve first rises to 99 at images = ")
 
@@ -112,7 +113,7 @@ class TestXToReach:
         assert {lower, median, upper} <= set(reach.draws.values)
 
     def test_of_an_average_mixes_the_draws(self, average):
-        reach = bb.x_to_reach(average, 0.01, to=1e9)
+        reach = bb.x_to_reach(average, 0.01, to=1e9, unseen_breaks=0)
         shares = reach.draws["law"].to_series().value_counts(normalize=True)
         for label, fit in average.fits.items():
             theta = flat(fit)
@@ -188,11 +189,11 @@ class TestProbability:
         assert found["x"].values.tolist() == [1.0, 2.0]
 
     def test_agrees_with_where_the_curve_is_reached(self, line_fit):
-        reach = bb.x_to_reach(line_fit, 0.1, to=1e6)
+        reach = bb.x_to_reach(line_fit, 0.1, to=1e6, seed=1)
         x = reach.interval(prob=0.5).values
-        there = bb.probability(bb.forecast(line_fit, x), below=0.1, what="curve")
+        there = bb.probability(bb.forecast(line_fit, x, seed=1), below=0.1, what="curve")
         by_then = [float((reach.draws < each).mean()) for each in x]
-        assert there.values == pytest.approx(by_then, abs=1e-3)
+        assert there.values == pytest.approx(by_then, abs=3e-3)
 
     @pytest.mark.parametrize(
         ("asked", "error", "message"),
@@ -213,7 +214,7 @@ class TestProbability:
 
 class TestGain:
     def test_of_a_power_law_is_a_power_of_the_ratio(self, line_fit):
-        change = bb.gain(line_fit, 1e4, [1e5, 1e6], seed=1)
+        change = bb.gain(line_fit, 1e4, [1e5, 1e6], unseen_breaks=0)
         for factor in (10.0, 100.0):
             expected = factor ** flat(line_fit)["b"]
             np.testing.assert_allclose(change["curve"].sel(x=1e4 * factor), expected, rtol=1e-9)
@@ -240,9 +241,10 @@ class TestGain:
         self, accuracy_fit
     ):
         theta = flat(accuracy_fit)
-        ratio = bb.gain(accuracy_fit, 1e4, 1e5)["curve"].values.ravel()
+        ratio = bb.gain(accuracy_fit, 1e4, 1e5, unseen_breaks=0)["curve"].values.ravel()
         np.testing.assert_allclose(ratio, 10 ** theta["b"], rtol=1e-9)
-        gained = bb.gain(accuracy_fit, 1e4, 1e5, kind="difference")["curve"].values.ravel()
+        gained = bb.gain(accuracy_fit, 1e4, 1e5, kind="difference", unseen_breaks=0)
+        gained = gained["curve"].values.ravel()
         errors = (theta["a"] * x ** theta["b"] for x in (1e4, 1e5))
         np.testing.assert_allclose(gained, np.subtract(*errors), rtol=1e-6)
         assert (gained > 0).all()
