@@ -146,7 +146,7 @@ def fit_together(
     began = time.perf_counter()
     data = family.data()
     members = _members(compiled)
-    modes = _modes(compiled, data, members, generator)
+    modes = _modes(compiled, data, members, generator, N_STARTS * (1 + law.n_breaks))
     positions = _dispersed(modes, members, chains, generator)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:
@@ -244,8 +244,9 @@ def _modes(
     data: Mapping[str, Any],
     members: NDArray[np.int64],
     generator: np.random.Generator,
+    count: int,
 ) -> list[tuple[Vector, Vector]]:
-    """Return heights and positions of the credible modes of each curve.
+    """Return heights and positions of the credible modes of each curve, from so many climbs.
 
     The family is held where its prior has the median: the highest density of all together is of no
     use, for it grows without bound as curves become alike. Then curves are independent, so what one
@@ -263,7 +264,6 @@ def _modes(
         value, gradient = log_density(whole(position))
         return float(value), np.asarray(gradient)[own]
 
-    count = N_STARTS * (1 + compiled.shapes.get("z_d", (0, 0))[1])
     starts = compiled.draw_prior(data, generator, count)[:, own]
     climbs = [whole(mode.position) for mode in find_modes(of_curves, starts)]
     best, modes = climbs[0].copy(), []
