@@ -103,3 +103,11 @@ def test_with_hardly_any_noise_it_is_a_number(filtered):
     assert np.all(np.isfinite(np.concatenate(
         [np.ravel(part) for part in filtered(residual, 1e-12 * variance, *others)]
     )))  # fmt: skip
+
+
+def test_without_any_scatter_it_is_no_error(filtered):
+    """A climb may look there: it has to see a wall, not an exception."""
+    residual, variance, tau, *others = points("one run")
+    with np.errstate(invalid="ignore"):
+        parts = filtered(residual, 0.0 * variance, 0.0 * tau, *others)
+    assert np.isnan(np.ravel(parts[0])).any()
