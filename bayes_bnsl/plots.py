@@ -203,7 +203,8 @@ def plot_forecasts(
     handles: dict[str, Any] = {}
     for i, (label, source) in enumerate(sources.items()):
         color = COLORS[i % len(COLORS)]
-        bounds = interval(forecast(source, grid, seed=seed, **settings), prob=prob)[what]
+        ahead = forecast(source, grid, seed=seed, **settings)
+        bounds = interval(ahead, prob=prob)[what]
         lower, median, upper = bounds.transpose("bound", "x")
         band = ax.fill_between(grid, lower, upper, color=color, alpha=strengths()[0.9], lw=0)
         (line,) = ax.plot(grid, median, color=color, ls=DASHES[i % len(DASHES)], label=label)
@@ -223,7 +224,7 @@ def plot_forecasts(
     of = "new observations" if what == "y" else "the curve"
     ax.set_title(
         f"{', '.join(named)}: medians and {prob:.0%} bands of {of}"
-        f"\n{assumption(settings.get('unseen_breaks', 0))}",
+        f"\n{assumption(ahead.attrs['unseen_breaks'])}",
         fontsize="medium",
     )
     legend(ax, handles=list(handles.values()), labels=list(handles))

@@ -207,6 +207,7 @@ class TestPlotForecasts:
         np.testing.assert_array_equal(labelled(ax, "fitted points").get_ydata(), line_fit.curve.y)
         assert len(lines(ax, marker="o")) == 1
         assert "50% bands of new observations" in ax.get_title()
+        assert "allows for breaks beyond the data" in ax.get_title()
         x, low, high = edges(areas(ax)[0])
         expected = bb.interval(bb.forecast(line_fit, x, seed=0), prob=0.5)["y"]
         np.testing.assert_allclose(low, expected.sel(bound="lower"))
