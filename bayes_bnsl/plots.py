@@ -104,7 +104,7 @@ def plot_forecast(
         dots(ax, held_out, ORANGE, "held-out points")
     ax.axvline(last, color=GREY, lw=1, ls=":")
     scale_axes(ax, curve, log=log)
-    _break_strip(ax, _shares(fit))
+    _break_strip(ax, _shares(fit), grid)
     ax.set_xlim(*_margins(grid, log=log))
     beyond = np.log10(grid[-1] / last)
     ax.set_title(
@@ -268,11 +268,10 @@ def _shares(fit: Fit | Comparison) -> list[tuple[Fit, float]]:
     return [(each, fit.weights[label]) for label, each in fit.fits.items() if fit.weights[label]]
 
 
-def _break_strip(ax: Axes, shares: list[tuple[Fit, float]]) -> None:
+def _break_strip(ax: Axes, shares: list[tuple[Fit, float]], grid: NDArray[np.float64]) -> None:
     """Show the posterior of the breaks as a strip along the foot of the axes."""
     label: str | None = "where the breaks are"
     for fit, share in shares:
-        grid = np.geomspace(fit.curve.x[0], fit.curve.x[-1], 300)
         for i in range(fit.law.n_breaks):
             log_d = np.log(fit.posterior["d"].isel(brk=i).values.ravel())
             first, last = np.log(grid[[0, -1]])
