@@ -11,8 +11,7 @@ on the curve is its :class:`Scale`. The coordinates are
 - for each break: its distance from the one before, which may reach beyond the data; its sharpness
   in units of the log range; and the change it makes to the slope *that one sees* on log-log axes.
   Close to the limit a visible change needs a large ``c``; a prior on ``c`` itself ties it to the
-  limit by a curved ridge. Of a break that the data do not see to its end, the part to come
-  multiplies the exponent.
+  limit by a curved ridge. A break beyond the data multiplies the exponent.
 """
 
 from __future__ import annotations
@@ -163,7 +162,7 @@ def _changes(
     either sign. What it changes beyond them multiplies the exponent: a curve that falls falls on.
     """
     log_range = scale.log_x_last - scale.log_x_first
-    log_d, f = (each_break(log_of(theta, "d", xp), n), each_break(theta["f"], n))
+    log_d, f = each_break(log_of(theta, "d", xp), n), each_break(theta["f"], n)
     # what the exponent would be behind the breaks so far, if the curve had no others
     if "c0" in theta:
         exponent = theta["c0"]
@@ -179,15 +178,14 @@ def _changes(
         to_come = exponent * xp.expm1(z[i])
         beyond = sigmoid((place - 1) / AT_THE_END, xp)
         changes.append((1 - beyond) * seen + beyond * to_come)
-        if "c0" in theta:
-            exponent = exponent + changes[i]
-            continue
-        # both ends stay where they are, so a change within the data tilts what comes before it
-        first, last = (
-            f[i] * softplus((x - log_d[i]) / f[i], xp)
-            for x in (scale.log_x_first, scale.log_x_last)
-        )
-        exponent = exponent + changes[i] * (1 - (last - first) / log_range)
+        tilt: Any = 0.0
+        if "c0" not in theta:  # both ends stay: a change within the data tilts what comes before
+            first, last = (
+                f[i] * softplus((x - log_d[i]) / f[i], xp)
+                for x in (scale.log_x_first, scale.log_x_last)
+            )
+            tilt = (last - first) / log_range
+        exponent = exponent + changes[i] * (1 - tilt)
     return changes
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 from numpy.typing import NDArray
-from pymc.pytensorf import compile, join_nonshared_inputs
+from pymc import pytensorf
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
@@ -144,11 +144,11 @@ class Compiled:
     def _density_alone(self) -> Any:
         """The log density without its gradient, which costs as much again."""
         model = self.model
-        (log_density,), position = join_nonshared_inputs(
+        (log_density,), position = pytensorf.join_nonshared_inputs(
             model.initial_point(0), [model.logp()], model.value_vars
         )
         with model:  # whose settings say which checks are left out
-            return compile(inputs=[position], outputs=log_density, mode="NUMBA")
+            return pytensorf.compile(inputs=[position], outputs=log_density, mode="NUMBA")
 
     @cached_property
     def _each(self) -> Any:
