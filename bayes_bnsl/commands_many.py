@@ -66,10 +66,10 @@ def batch(
     checked_folder(out), checked_prob(prob)
     factors, rate = places_of(times, "--times"), rate_of(unseen_breaks)
     table = table_of(columns)
+    families = False if pool is None else families_of(table, by, pool)
     done = bb.fit_many(
         curves_of(columns, by, table), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise),
-        pool=False if pool is None else families_of(table, by, pool), out=out,
-        workers=workers, progress=not json, **vars(sampling),
+        pool=families, out=out, workers=workers, progress=not json, **vars(sampling),
     )  # fmt: skip
     write_table(out / "table.csv", done.table)
     answer = {"folder": str(done.folder), "fits": records(done.table)}

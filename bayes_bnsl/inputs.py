@@ -120,9 +120,7 @@ def families_of(table: CsvTable, by: str | None, pool: str) -> dict[str, str]:
     from bayes_bnsl.groups import read_families
 
     if by is None:
-        raise ValueError(
-            "--pool needs several curves. Say with --by which column tells them apart."
-        )
+        raise ValueError("--pool needs several curves. Tell them apart with --by COLUMN.")
     _check_columns(table, {"--by": by, "--pool": pool})
     return read_families(table, by=by, family=pool)
 
