@@ -177,6 +177,8 @@ def curves_of(columns: Columns, by: str | None = None) -> dict[str, Curve]:
     for option, column in named.items():
         if column is not None and column not in table.columns:
             known = did_you_mean(column, table.columns)
+            if len(table.columns) == 1:
+                known += " Say what stands between cells with --delimiter."
             raise ValueError(f"{path} has no column {column!r}, which {option} names. {known}")
     if x is not None and x == y:
         raise ValueError(f"--x and {y_option} are both {x!r}. Name two columns.")
