@@ -35,7 +35,7 @@ from bayes_bnsl.terminal import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["app", "forecast_rows", "save_picture"]
+__all__ = ["app", "forecast_rows", "forecast_text", "save_picture"]
 
 app = typer.Typer()
 
@@ -72,7 +72,7 @@ def fit(
     answer = _described(fitted, prob)
     if places:
         table = forecast_rows(fitted, places, prob, **beyond)
-        text.append(table_text(table))
+        text.append(forecast_text(table, prob, beyond["unseen_breaks"]))
         answer["forecast"] = records(table)
     if later is not None:
         ahead = bb.forecast(fitted, later.x, **beyond)
@@ -118,7 +118,7 @@ def compare(
     answer |= {"best": choice.best, "simplest": choice.simplest} if chosen else {}
     if places and chosen:
         table = forecast_rows(choice, places, prob, unseen_breaks=rate, seed=sampling.seed)
-        text.append(table_text(table))
+        text.append(forecast_text(table, prob, rate))
         answer["forecast"] = records(table)
     if plot and chosen:
         save_picture(bb.plot_compare(choice), plot)
@@ -160,7 +160,7 @@ def forecast(
         save_picture(bb.plot_forecast(fitted, to=to or table["x"].max(), **which), plot)
     answer = {"law": fitted.law.name, "prob": prob, "unseen_breaks": rate}
     answer |= {"forecast": records(table)} | _verdict(fitted)
-    print_answer(table_text(table), answer, as_json=json)
+    print_answer(forecast_text(table, prob, rate), answer, as_json=json)
     leave(fitted.status.ok)
 
 
@@ -277,6 +277,15 @@ def forecast_rows(source: Any, places: Any, prob: float, **settings: Any) -> pd.
     from bayes_bnsl.overview import forecast_table
 
     return forecast_table(bb.forecast(source, places, **settings), prob=prob)
+
+
+def forecast_text(table: pd.DataFrame, prob: float, unseen_breaks: float | str) -> str:
+    """Write a forecast for people, with what its intervals hold and assume."""
+    from bayes_bnsl.overview import assumption
+
+    return (
+        f"{table_text(table)}\nIntervals of {prob:.0%}; the forecast {assumption(unseen_breaks)}."
+    )
 
 
 def save_picture(axes: Any, path: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 import bayes_bnsl as bb
 from bayes_bnsl import options
-from bayes_bnsl.commands import forecast_rows, save_picture
+from bayes_bnsl.commands import forecast_rows, forecast_text, save_picture
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.inputs import (
     law_of,
@@ -90,7 +90,12 @@ def demo(
     table = forecast_rows(fitted, later.x, 0.9, seed=seed)
     table.insert(1, "measured", later.y)
     scores = bb.score(ahead, later.y, seen).rename_axis("forecast").reset_index()
-    print_answer(f"{fitted}\n\n{table_text(table)}\n\n{table_text(scores)}", None, as_json=False)
+    text = [
+        str(fitted),
+        forecast_text(table, 0.9, ahead.attrs["unseen_breaks"]),
+        table_text(scores),
+    ]
+    print_answer("\n\n".join(text), None, as_json=False)
     if out:
         out.mkdir(parents=True, exist_ok=True)
         save_picture(bb.plot_forecast(fitted, held_out=later), out / "forecast.png")

@@ -129,6 +129,8 @@ def _check_columns(table: CsvTable, named: Mapping[str, str | None]) -> None:
     for option, column in named.items():
         if column is not None and column not in table.columns:
             known = did_you_mean(column, table.columns)
+            if len(table.columns) == 1:
+                known += " Say what stands between cells with --delimiter."
             raise ValueError(
                 f"{table.path} has no column {column!r}, which {option} names. {known}"
             )

@@ -54,7 +54,7 @@ def plot_reach(
     better : {"lower", "higher"}, optional
         As for `x_to_reach`.
     seed : int, default 0
-        Seed of the new observations.
+        Seed of the new observations, and of unseen breaks: with that of `x_to_reach` both agree.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     **settings

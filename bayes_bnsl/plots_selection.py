@@ -204,7 +204,9 @@ def plot_breaks(
 
     Of a comparison: left, ``comparison.n_breaks``; right, for each number of breaks with a
     probability of one per cent or more, the posterior of the places of the breaks below the points.
-    Of a fit the latter alone, each break in its own colour, with median and 90 % interval.
+    Of a fit the latter alone, each break in its own colour, with median and 90 % interval. Breaks
+    may lie beyond the data: the picture reaches as far as their 90 % intervals, and a dotted line
+    is where the data end.
 
     Parameters
     ----------
@@ -305,8 +307,9 @@ def _draw_places(
         low, high = ax.transData.transform([(1.0, value) for value in ax.get_ylim()])[:, 1]
         foot = ax.transData.inverted().transform((0.0, low - 0.5 * (high - low)))[1]
         ax.set_ylim(bottom=foot)
-    number_ticks(ax)
-    grid = np.geomspace(curve.x[0], curve.x[-1], 300)
+    reach = [np.quantile(log_d, [0.05, 0.95]) for _, places in rows for log_d in places]
+    ends = np.array([np.log(curve.x[[0, -1]]), *reach])
+    grid = np.exp(np.linspace(ends.min(), ends.max(), 300))
     for row, (label, places) in enumerate(rows):
         color, shown = COLORS[row % len(COLORS)], label
         foot = 0.02 + 0.3 * row / len(rows)
@@ -316,6 +319,9 @@ def _draw_places(
             else:
                 hill(ax, grid, log_d, foot, 0.26 / len(rows), color, shown)
             shown = "_more"
+    if ends.max() > ends[0, 1]:
+        ax.axvline(curve.x[-1], color=GREY, lw=1, ls=":", label="end of the data")
+    number_ticks(ax)
     if rows:
         legend(ax)
 

@@ -29,6 +29,9 @@ from bayes_bnsl.result import Fit
 
 __all__ = ["plot_segments", "plot_slope"]
 
+REACH = 3.0
+"""Factor of x by which a segment is drawn past its breaks."""
+
 
 def plot_segments(
     source: Fit | BNSL,
@@ -51,7 +54,8 @@ def plot_segments(
     theta : mapping, optional
         The parameters of the law, if `source` is one.
     x : array_like, optional
-        Range to draw over; by default that of the data, or two decades around the breaks.
+        Range to draw over; by default that of the data, longer if a break lies beyond them, or two
+        decades around the breaks.
     log : bool, default True
         Whether both axes are logarithmic; on linear ones power laws are no straight lines.
     ax : matplotlib.axes.Axes, optional
@@ -80,7 +84,6 @@ def plot_segments(
         raise TypeError(f"Segments are those of a BNSL; got {law!r}.")
     if isinstance(source, Fit):
         draws = flattened(source.posterior)
-        x = source.curve.x if x is None else x
     elif theta is None:
         raise TypeError("A law needs its parameters: plot_segments(law, theta).")
     else:
@@ -92,7 +95,10 @@ def plot_segments(
         }
     segments = law.segments(draws)
     breaks = [float(place.median()) for place in segments.breaks]
-    if x is None:
+    if x is None and isinstance(source, Fit):
+        last = source.curve.x[-1]
+        x = [*source.curve.x, *(REACH * place for place in breaks if place > last)]
+    elif x is None:
         x = (min(breaks) / 100, max(breaks) * 100) if breaks else (1.0, 1e4)
     span = np.asarray(x, dtype=float)
     grid = np.geomspace(span.min(), span.max(), 400)
@@ -104,10 +110,11 @@ def plot_segments(
     low, high = ax.get_ylim()
     edges = [grid[0], *breaks, grid[-1]]
     for i, (slope, level) in enumerate(zip(segments.slope, segments.log_coefficient, strict=True)):
-        reach = 3.0 if i else 1.0, 3.0 if i < law.n_breaks else 1.0
-        part = np.geomspace(
-            max(edges[i] / reach[0], grid[0]), min(edges[i + 1] * reach[1], grid[-1]), 50
-        )
+        reach = REACH if i else 1.0, REACH if i < law.n_breaks else 1.0
+        start, stop = max(edges[i] / reach[0], grid[0]), min(edges[i + 1] * reach[1], grid[-1])
+        if start >= stop:
+            continue  # out of sight
+        part = np.geomspace(start, stop, 50)
         log_part = xr.DataArray(np.log(part), dims="x")
         y = (draws["a"] + np.exp(level + slope * log_part)).median(others)
         label = f"slope {float(slope.median()):.3g}"
@@ -116,6 +123,8 @@ def plot_segments(
             label += f" [{tail[0]:.3g}, {tail[1]:.3g}]"
         ax.plot(part, y, color=COLORS[i % len(COLORS)], ls="--", lw=1.4, label=label)
     for place in breaks:
+        if not grid[0] <= place <= grid[-1]:
+            continue
         ax.axvline(place, color=GREY, lw=0.8, ls=":")
     if isinstance(source, Fit):
         curve = source.curve

@@ -94,6 +94,7 @@ class TestFit:
         assert done.exit_code == 0
         assert "Converged: R-hat" in done.stdout
         assert "curve_median" in done.stdout
+        assert "Intervals of 90%; the forecast allows for breaks beyond" in done.stdout
         assert "\x1b" not in done.output  # no colours, no bar
         assert done.stderr == ""
 
@@ -129,6 +130,10 @@ class TestFit:
             (["DATA", "--y-se", "loss"], "has no columns left for x and y, only 'tokens', 'loss'"),
             (["DATA", "--ceiling", "100"], "--ceiling is that of --accuracy"),
             (["DATA", "--delimiter", ";"], "only 'tokens,loss'. Say which is which with --x"),
+            (
+                ["DATA", "--delimiter", ";", "--x", "tokens"],
+                "There are: 'tokens,loss'. Say what stands between cells with --delimiter",
+            ),
             (["DATA", "--delimiter", ";;"], "--delimiter is one character, or tab; got ';;'"),
             (["DATA", "--at", "1e5;2"], "--at takes numbers"),
             (["DATA", "--at", "0"], "--at takes positive finite numbers; got 0"),
@@ -224,13 +229,18 @@ class TestOtherCommands:
 
     def test_unseen_breaks(self, fitted, folder):
         fit = bb.load_fit(folder / "fit.nc")
-        for text, rate in (("learned", "learned"), ("2", 2.0)):
+        allows = "allows for breaks beyond the data"
+        for text, rate, words in (
+            ("learned", "learned", f"{allows}, as many as within them"),
+            ("2", 2.0, f"{allows}, 2 a decade"),
+        ):
             command = ["forecast", folder / "fit.nc", "--at", "1e5", "--unseen-breaks", text]
             answer = json.loads(run(*command, "--json").stdout)
             ahead = bb.interval(bb.forecast(fit, [1e5], unseen_breaks=rate, seed=0))["curve"]
             assert answer["unseen_breaks"] == rate
             assert answer["forecast"][0]["curve_upper"] == float(ahead.sel(bound="upper").item())
             alone = bb.interval(bb.forecast(fit, [1e5], unseen_breaks=0, seed=0))["curve"]
+            assert f"the forecast {words}" in run(*command, "--prob", "0.8").stdout
             assert answer["forecast"][0]["curve_upper"] > float(alone.sel(bound="upper").item())
 
     def test_compare_by_evidence(self, data):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bayes_bnsl as bb
+from drawn import legend_texts
 
 
 @pytest.fixture(autouse=True)
@@ -89,11 +90,33 @@ class TestBreaks:
         assert low < x[np.argmax(height)] < high
         assert (ax.get_xscale(), ax.get_xlabel()) == ("log", addition_fit.curve.x_name)
 
-    def test_a_break_out_of_sight_has_no_hill(self, addition_fit):
+    def test_reaches_as_far_as_the_breaks(self, addition_fit):
+        (near,) = bb.plot_breaks(addition_fit)
+        last = addition_fit.curve.x[-1]
+        assert near.get_xlim()[1] < 1.5 * last
+        assert "end of the data" not in legend_texts(near)
         data = addition_fit.data.copy(deep=True)
-        data["posterior"]["d"] *= 1e6
+        d = data["posterior"]["d"]
+        d[:] = last * (d / d.median()) ** 20  # half of the draws beyond the data
+        (far,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
+        (hill,) = far.collections
+        x, height = hill.get_paths()[0].vertices.T
+        assert x.max() == pytest.approx(float(d.quantile(0.95)))
+        beyond = np.unique(x[x > last])
+        assert len(beyond) > 20
+        assert height[np.isin(x, beyond)].max() > 0.1
+        assert "end of the data" in legend_texts(far)
+        (end,) = [line for line in far.get_lines() if line.get_label() == "end of the data"]
+        assert end.get_xdata()[0] == last
+
+    def test_a_fixed_break_beyond_the_data_is_a_line(self, addition_fit):
+        data = addition_fit.data.copy(deep=True)
+        data["posterior"]["d"][:] = 1e5
         (ax,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
         assert not ax.collections
+        (line,) = [line for line in ax.get_lines() if line.get_label() == "break 1 at 1e+05"]
+        assert line.get_xdata()[0] == pytest.approx(1e5)
+        assert ax.get_xlim()[1] > 1e5
 
     def test_draws_where_it_is_told(self, choice, addition_fit):
         mine = plt.subplots(1, 3)[1]

@@ -65,6 +65,21 @@ class TestPlotSegments:
         np.testing.assert_array_equal(points.get_ydata(), addition_fit.curve.y)
         assert ax.get_xlabel() == addition_fit.curve.x_name
 
+    def test_reach_past_a_break_beyond_the_data(self, addition_fit):
+        data = addition_fit.data.copy(deep=True)
+        data["posterior"]["d"] *= 100
+        fit = dataclasses.replace(addition_fit, data=data)
+        place, last = float(data["posterior"]["d"].median()), fit.curve.x[-1]
+        ax = bb.plot_segments(fit)
+        assert vertical_lines(ax) == [pytest.approx(place)]
+        first, second = lines(ax, linestyle="--")
+        assert first.get_xdata()[-1] > place
+        assert second.get_xdata()[0] < place < second.get_xdata()[-1]
+        near = bb.plot_segments(fit, x=fit.curve.x)
+        assert len(lines(near, linestyle="--")) == 1
+        assert vertical_lines(near) == []
+        assert near.get_xlim()[1] < 1.5 * last
+
     def test_without_breaks_there_is_one(self, limit_fit):
         ax = bb.plot_segments(limit_fit)
         assert len(lines(ax, linestyle="--")) == 1
