@@ -30,6 +30,7 @@ from .forecasting import interval as interval
 from .forecasting import log_score as log_score
 from .future import leave_future_out as leave_future_out
 from .groups import read_curves as read_curves
+from .groups import read_families as read_families
 from .hindsight import Backtest as Backtest
 from .laws import BNSL as BNSL
 from .laws import M1 as M1

@@ -9,22 +9,24 @@ import typer
 
 import bayes_bnsl as bb
 from bayes_bnsl import options
-from bayes_bnsl.options import Columns, Sampling, with_options
-from bayes_bnsl.terminal import (
-    PICTURES,
+from bayes_bnsl.inputs import (
     checked_end,
-    checked_folder,
-    checked_output,
     checked_prob,
     curve_of,
     law_of,
     laws_of,
-    leave,
     noise_of,
     numbers_of,
     places_of,
-    print_answer,
     rate_of,
+)
+from bayes_bnsl.options import Columns, Sampling, with_options
+from bayes_bnsl.terminal import (
+    PICTURES,
+    checked_folder,
+    checked_output,
+    leave,
+    print_answer,
     records,
     table_text,
     write_table,

@@ -9,17 +9,21 @@ import typer
 
 import bayes_bnsl as bb
 from bayes_bnsl import options
+from bayes_bnsl.inputs import (
+    checked_prob,
+    curves_of,
+    families_of,
+    laws_of,
+    noise_of,
+    places_of,
+    rate_of,
+    table_of,
+)
 from bayes_bnsl.options import Columns, Sampling, with_options
 from bayes_bnsl.terminal import (
     checked_folder,
-    checked_prob,
-    curves_of,
-    laws_of,
     leave,
-    noise_of,
-    places_of,
     print_answer,
-    rate_of,
     records,
     table_text,
     write_table,
@@ -40,6 +44,12 @@ def batch(
     columns: Columns,
     out: options.OutFolder,
     by: Annotated[str | None, typer.Option(help="Column that tells the curves apart.")] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of families, whose curves are fitted together and learn from one another."
+        ),
+    ] = None,
     law: options.Laws = None,
     noise: options.Noise = None,
     times: options.Times = None,
@@ -55,9 +65,11 @@ def batch(
     """
     checked_folder(out), checked_prob(prob)
     factors, rate = places_of(times, "--times"), rate_of(unseen_breaks)
+    table = table_of(columns)
+    families = False if pool is None else families_of(table, by, pool)
     done = bb.fit_many(
-        curves_of(columns, by), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
-        workers=workers, progress=not json, **vars(sampling),
+        curves_of(columns, by, table), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise),
+        pool=families, out=out, workers=workers, progress=not json, **vars(sampling),
     )  # fmt: skip
     write_table(out / "table.csv", done.table)
     answer = {"folder": str(done.folder), "fits": records(done.table)}

@@ -12,7 +12,7 @@ from bayes_bnsl.columns import checked_labels
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.tables import CsvTable, take_column
 
-__all__ = ["read_curves"]
+__all__ = ["read_curves", "read_families"]
 
 
 def read_curves(
@@ -91,6 +91,57 @@ def read_curves(
             where = f" (row 0 is line {lines[rows[0]]} of {path})" if path else ""
             raise type(error)(f"The curve {name!r}{where}: {error}") from None
     return curves
+
+
+def read_families(table: Any, *, by: str, family: str, delimiter: str = ",") -> dict[str, str]:
+    """Read which family each curve of a table belongs to: what ``fit_many(..., pool=)`` takes.
+
+    Parameters
+    ----------
+    table : table or path_like
+        As for `read_curves`.
+    by : str
+        Name of the column that says which curve a row belongs to.
+    family : str
+        Name of the column that says of which family that curve is.
+    delimiter : str, default ","
+        What stands between two cells of a file.
+
+    Returns
+    -------
+    dict of str to str
+        The family of each curve, by the name of the curve, in order of first appearance.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError, ValueError
+        If a column is missing or has empty cells, or the rows of a curve name several families.
+
+    Examples
+    --------
+    >>> table = {"task": ["add", "add", "sort", "sort"], "kind": ["sums", "sums", "lists", "lists"]}
+    >>> read_families(table, by="task", family="kind")
+    {'add': 'sums', 'sort': 'lists'}
+    """
+    if isinstance(table, str | os.PathLike):
+        table = CsvTable.read(table, delimiter=delimiter)
+    if isinstance(table, CsvTable):
+        table = table.columns
+    curves, labels = (
+        [str(label) for label in checked_labels(take_column(table, name, argument), argument)]
+        for argument, name in (("by", by), ("family", family))
+    )
+    families = dict(zip(curves, labels, strict=True))
+    for curve, label in zip(curves, labels, strict=True):
+        if families[curve] != label:
+            raise ValueError(
+                f"The rows of the curve {curve!r} name the families {label!r} and "
+                f"{families[curve]!r} in the column {family!r}. A curve belongs to one: check "
+                f"that {by!r} tells the curves apart."
+            )
+    return families
 
 
 def _curve_of(

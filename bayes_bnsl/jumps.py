@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from bayes_bnsl.optimum import Vector
 
-__all__ = ["fitted_mixture", "jump"]
+__all__ = ["Jumped", "fitted_mixture", "jump"]
 
 COMPONENTS = 16
 """Gaussians of the mixture; ridges bend, and each piece of one wants its own."""
@@ -38,11 +38,24 @@ NOWHERE = -1e300
 """Log of a density that is zero, which one can calculate with."""
 
 
+class Jumped(NamedTuple):
+    """Draws after their jumps, each in its place."""
+
+    positions: Vector
+    """Shape (n_draws, n_dimensions)."""
+    log_density: Vector
+    """The density there, shape (n_draws,)."""
+    moved: NDArray[np.bool_]
+    """Which have moved at all, shape (n_draws,)."""
+    metric: Vector
+    """Root of the mean covariance within a Gaussian, shape (n_dimensions, n_dimensions)."""
+
+
 def jump(
     positions: Vector,
     log_density: Callable[[Vector], Vector],
     generator: np.random.Generator,
-) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+) -> Jumped:
     """Move draws by Metropolis steps with independent proposals from a mixture fitted to them.
 
     Parameters
@@ -56,12 +69,8 @@ def jump(
 
     Returns
     -------
-    positions : ndarray, shape (n_draws, n_dimensions)
-        The draws after their steps, each in its place.
-    log_density : ndarray, shape (n_draws,)
-        The density there.
-    moved : ndarray of bool, shape (n_draws,)
-        Which have moved at all.
+    Jumped
+        The draws after their steps, and the size and shape of what they were mapped with.
 
     Examples
     --------
@@ -72,8 +81,8 @@ def jump(
     ...     return np.log(left + right)[:, 0]
     >>> generator = np.random.default_rng(1)
     >>> draws = generator.standard_normal((4000, 1)) + np.repeat([-4, 4], [1000, 3000])[:, None]
-    >>> draws, _, moved = jump(draws, log_density, generator)
-    >>> round(float(np.mean(draws < 0)), 1), round(float(moved.mean()), 1)
+    >>> jumped = jump(draws, log_density, generator)
+    >>> round(float(np.mean(jumped.positions < 0)), 1), round(float(jumped.moved.mean()), 1)
     (0.7, 1.0)
     """
     centre, size = positions.mean(axis=0), positions.std(axis=0)
@@ -99,7 +108,9 @@ def jump(
             now[accepted], density[accepted] = there[accepted], density_there[accepted]
             excess[accepted] = excess_there[accepted]
             moved |= accepted
-    return centre + size * now, density, moved
+        within = np.einsum("k,kij->ij", mixture.weights_, mixture.covariances_)
+    metric = size[:, None] * np.linalg.cholesky(within)
+    return Jumped(centre + size * now, density, moved, metric)
 
 
 def _steps(excess: Vector, excess_proposed: Vector) -> int:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 import nutpie
 import pymc as pm
@@ -22,6 +20,8 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
+from bayes_bnsl.leaps import Ends, Trajectories
+from bayes_bnsl.loops import density_loop, on_cores, trajectory_loop
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
 
@@ -112,11 +112,21 @@ class Compiled:
     def log_densities(self, data: Mapping[str, Any], cores: int) -> Callable[[Vector], Vector]:
         """Return the log density of many positions at once, on so many cores."""
         shared = self._shared(self._density_alone, data)
-        pool = ThreadPoolExecutor(cores)
 
         def of_many(positions: Vector) -> Vector:
-            parts = np.array_split(np.ascontiguousarray(positions), cores)
-            return np.concatenate(list(pool.map(lambda part: self._each(part, *shared), parts)))
+            return on_cores(self._density_loop, cores, [positions], shared)[0]
+
+        return of_many
+
+    def trajectories(self, data: Mapping[str, Any], cores: int) -> Trajectories:
+        """Return what follows Hamiltonian trajectories from many positions, on so many cores."""
+        _, shared = self._compiled("logp_func", data)
+
+        def of_many(
+            positions: Vector, momenta: Vector, sizes: Vector, counts: Any, metric: Vector
+        ) -> Ends:
+            arrays = [positions, momenta, sizes, counts]
+            return Ends(*on_cores(self._trajectory_loop, cores, arrays, [metric, *shared]))
 
         return of_many
 
@@ -151,18 +161,12 @@ class Compiled:
             return pytensorf.compile(inputs=[position], outputs=log_density, mode="NUMBA")
 
     @cached_property
-    def _each(self) -> Any:
-        """A loop over positions outside Python, which two threads run side by side."""
-        log_density = self._density_alone.vm.jit_fn
+    def _density_loop(self) -> Any:
+        return density_loop(self._density_alone.vm.jit_fn)
 
-        @numba.njit(nogil=True)
-        def each(positions: Any, *shared: Any) -> Any:
-            densities = np.empty(len(positions))
-            for i in range(len(positions)):
-                densities[i] = log_density(positions[i], *shared)[0]
-            return densities
-
-        return each
+    @cached_property
+    def _trajectory_loop(self) -> Any:
+        return trajectory_loop(self.sampler.logp_func.vm.jit_fn)
 
     def draw_prior(
         self, data: Mapping[str, Any], generator: np.random.Generator, count: int

@@ -2,9 +2,9 @@
 
 Chains start dispersed over the modes. If a round of draws does not meet the bar of
 :class:`~bayes_bnsl.status.Status`, its draws jump between the modes that the chains have seen
-(:func:`~bayes_bnsl.jumps.jump`), which weighs the modes by their mass. If that is not enough, or
-transitions diverged, a longer round starts where it ended, with smaller steps if it diverged,
-until `max_gradients` are spent.
+(:func:`~bayes_bnsl.jumps.jump`), which weighs the modes by their mass, and leap within them
+(:func:`~bayes_bnsl.leaps.leap`). If that is not enough, or transitions diverged, a longer round
+starts where it ended, with smaller steps if it diverged, until `max_gradients` are spent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,6 +27,7 @@ from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
+from bayes_bnsl.leaps import FIRST_STEP, leap
 from bayes_bnsl.noise import LogNormal, Noise, choices
 from bayes_bnsl.optimum import Mode, Vector, find_modes
 from bayes_bnsl.priors import Scale
@@ -42,8 +43,11 @@ N_STARTS = 16
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
 
-SWEEPS = (2, 8)
-"""Least and most times that the draws of a round jump, each time from a better map of the modes."""
+SWEEPS = (2, 24)
+"""Least and most times that the draws of a round jump, each time from a better map of the modes.
+
+After the least they also leap in between, as long as they do not meet the bar.
+"""
 
 KEPT = 1000
 """Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
@@ -156,7 +160,7 @@ def fit(
         compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks)),
     )
     positions = _dispersed(modes, chains, generator)
-    log_densities = compiled.log_densities(data, cores or os.cpu_count() or 1)
+    moved = _Mover(compiled, data, cores or os.cpu_count() or 1)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:
         if sampler == "pymc":
@@ -180,12 +184,12 @@ def fit(
         mixed = status.name not in ("chains_disagree", "few_draws")
         least, most = SWEEPS if enough and not mixed else (0, 0)
         for sweep in range(1, most + 1):
-            drawn = _refreshed(drawn, compiled, data, log_densities, generator)
+            drawn = moved(drawn, generator, leaps=sweep > least)
             parameters = problem.parameters(drawn.values)
             status = problem.diagnose(drawn.values, parameters, drawn.statistics)
             if status.ok and sweep >= least:
                 break
-        if status.ok or status.name == "constant_y":
+        if status.ok or status.name in ("constant_y", "few_jumps"):
             break
         longer = next_round(settings, status, most_draws=int(max_gradients / steps))
         if longer == settings:
@@ -235,24 +239,32 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
     return chosen + 0.1 * generator.standard_normal(chosen.shape)
 
 
-def _refreshed(
-    drawn: nuts.Drawn,
-    compiled: nuts.Compiled,
-    data: Any,
-    log_densities: Callable[[Vector], Vector],
-    generator: np.random.Generator,
-) -> nuts.Drawn:
-    """Let every draw jump between the modes that the chains have seen."""
-    flat = drawn.positions.reshape(-1, drawn.positions.shape[-1])
-    flat, log_density, moved = jump(flat, log_densities, generator)
-    shape = drawn.positions.shape[:2]
-    values = {
-        name: array.reshape(*shape, *array.shape[2:])
-        for name, array in compiled.values(data, flat).items()
-    }
-    jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape))
-    changed = {"logp": log_density.reshape(shape), "jumped": jumped}
-    return nuts.Drawn(values, drawn.statistics | changed, flat.reshape(drawn.positions.shape))
+class _Mover:
+    """Moves all draws at once, those of a fit so far."""
+
+    def __init__(self, compiled: nuts.Compiled, data: Any, cores: int) -> None:
+        self.values = partial(compiled.values, data)
+        self.log_densities = compiled.log_densities(data, cores)
+        self.trajectories = compiled.trajectories(data, cores)
+        self.step = FIRST_STEP
+        self.metric: Vector | None = None
+
+    def __call__(
+        self, drawn: nuts.Drawn, generator: np.random.Generator, *, leaps: bool
+    ) -> nuts.Drawn:
+        """Let every draw leap within its mode, if asked, and jump between those of all chains."""
+        shape = drawn.positions.shape
+        flat = drawn.positions.reshape(-1, shape[-1])
+        if leaps and self.metric is not None:
+            flat, self.step = leap(flat, self.trajectories, self.metric, self.step, generator)
+        flat, log_density, moved, self.metric = jump(flat, self.log_densities, generator)
+        values = {
+            name: array.reshape(*shape[:2], *array.shape[2:])
+            for name, array in self.values(flat).items()
+        }
+        jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape[:2]))
+        changed = {"logp": log_density.reshape(shape[:2]), "jumped": jumped}
+        return nuts.Drawn(values, drawn.statistics | changed, flat.reshape(shape))
 
 
 def next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:

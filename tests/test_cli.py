@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import bayes_bnsl as bb
-from bayes_bnsl import cli, terminal
+from bayes_bnsl import cli, inputs, terminal
 from bayes_bnsl.arguments import check_arguments
 
 ROOT = Path(cli.__file__).parents[1]
@@ -292,6 +292,25 @@ class TestOtherCommands:
         ahead = pd.read_csv(tmp_path / "fits" / "forecasts.csv")
         assert ahead["x"].tolist() == pytest.approx([points["tokens"].max() * 10])
 
+    def test_batch_pools_the_families_of_a_column(self, data, tmp_path):
+        points = pd.read_csv(data)
+        parts = [points.assign(task=name, kind=kind) for name, kind in ("aA", "bA", "cB")]
+        pd.concat(parts).to_csv(tmp_path / "tasks.csv", index=False)
+        command = ["batch", tmp_path / "tasks.csv", "--law", "M1", "--draws", "300"]
+        command += ["--max-gradients", "1", "--x", "tokens", "--y", "loss", "--pool", "kind"]
+        done = run(*command, "--out", tmp_path / "fits", "--by", "task", "--json")
+        rows = json.loads(done.stdout)["fits"]
+        means = [bb.load_fit(row["path"]).data["family/mean"].values for row in rows]
+        assert [row["curve"] for row in rows] == ["a", "b", "c"]
+        assert np.array_equal(means[0], means[1])
+        assert not np.array_equal(means[0], means[2])
+        refused = run(*command, "--out", tmp_path / "none")
+        assert refused.exit_code == 2
+        assert "Tell them apart with --by COLUMN" in refused.stderr
+        wrong = run(*command, "--pool", "kin", "--by", "task", "--out", tmp_path / "none")
+        assert wrong.exit_code == 2
+        assert "no column 'kin', which --pool names. Did you mean 'kind'?" in wrong.stderr
+
     def test_simulate_makes_what_fit_reads(self, tmp_path):
         theta = ["--set", "a=0.1", "--set", "b=2", "--set", "c0=0.3", "--set", "c=0.4,-0.2"]
         theta += ["--set", "d=100,1e3", "--set", "f=0.2,0.1"]
@@ -452,11 +471,11 @@ class TestText:
         ],
     )
     def test_laws(self, text, law):
-        assert terminal.law_of(text) == law
-        assert terminal.law_of(law.name) == law
+        assert inputs.law_of(text) == law
+        assert inputs.law_of(law.name) == law
 
     def test_several_laws(self):
-        assert terminal.laws_of(["BNSL(0),M1", "M2,"]) == [bb.BNSL(0), bb.M1(), bb.M2()]
+        assert inputs.laws_of(["BNSL(0),M1", "M2,"]) == [bb.BNSL(0), bb.M1(), bb.M2()]
 
     @pytest.mark.parametrize(
         ("text", "noise"),
@@ -469,7 +488,7 @@ class TestText:
         ],
     )
     def test_noise(self, text, noise):
-        assert terminal.noise_of(text) == noise
+        assert inputs.noise_of(text) == noise
 
     def test_json_holds_no_nan(self, capsys):
         answer = {"a": np.float64("nan"), "b": [np.int64(3), np.bool_(True), float("inf")]}

@@ -87,3 +87,28 @@ def test_unknown_columns(changed, message):
 def test_missing_names():
     with pytest.raises(ValueError, match=r"by must hold labels.*missing"):
         bb.read_curves(FRAME.assign(task=["a", None, "a", "b", "b"]), **COLUMNS)
+
+
+class TestFamilies:
+    def test_family_of_each_curve(self, tmp_path):
+        path = tmp_path / "tasks.csv"
+        FRAME.to_csv(path, index=False)
+        for table in (FRAME, path):
+            assert bb.read_families(table, by="seed", family="task") == {
+                "s": "b",
+                "t": "a",
+                "u": "a",
+            }
+
+    def test_a_curve_of_two_families_is_refused(self):
+        with pytest.raises(ValueError, match="'a' name the families 't' and 'u' in the column"):
+            bb.read_families(FRAME, by="task", family="seed")
+
+    def test_a_missing_column_is_named(self):
+        with pytest.raises(ValueError, match="family='kind' is no column"):
+            bb.read_families(FRAME, by="task", family="kind")
+
+    def test_it_is_what_a_batch_pools_by(self):
+        table = FRAME.assign(kind="sums")
+        curves = bb.read_curves(table, **COLUMNS)
+        assert set(bb.read_families(table, by="task", family="kind")) == set(curves)

@@ -38,7 +38,7 @@ def banana(z):
 class TestJump:
     @pytest.mark.parametrize("left", [1000, 2000, 3800])
     def test_modes_get_their_mass_whatever_share_of_the_draws_they_had(self, left):
-        z, _, moved = jump(draws_of(left, 4000 - left), two_modes, np.random.default_rng(2))
+        z, _, moved, _ = jump(draws_of(left, 4000 - left), two_modes, np.random.default_rng(2))
         assert np.mean(z[:, 0] < 0) == pytest.approx(0.75, abs=4 * np.sqrt(0.1875 / 4000))
         assert moved.mean() > 0.9
 
@@ -46,7 +46,7 @@ class TestJump:
         generator = np.random.default_rng(3)
         first = generator.standard_normal(4000)
         z = np.stack([first, first**2 + 0.2 * generator.standard_normal(4000)], axis=1)
-        z, _, moved = jump(z, banana, generator)
+        z, _, moved, _ = jump(z, banana, generator)
         assert moved.mean() > 0.8
         assert kstest(z[:, 0], norm.cdf).pvalue > 0.001
         assert kstest((z[:, 1] - z[:, 0] ** 2) / 0.2, norm.cdf).pvalue > 0.001
@@ -57,13 +57,13 @@ class TestJump:
         chain[0] = 0.0
         for i in range(1, len(chain)):
             chain[i] = 0.99 * chain[i - 1] + np.sqrt(1 - 0.99**2) * generator.standard_normal(1)
-        z, _, _ = jump(chain, lambda z: norm.logpdf(z[:, 0]), generator)
+        z, *_ = jump(chain, lambda z: norm.logpdf(z[:, 0]), generator)
         before, after = (np.corrcoef(c[:-1, 0], c[1:, 0])[0, 1] for c in (chain, z))
         assert before > 0.95
         assert abs(after) < 0.1
 
     def test_density_of_the_draws_comes_back_with_them(self):
-        z, log_density, moved = jump(draws_of(500, 500), two_modes, np.random.default_rng(5))
+        z, log_density, moved, _ = jump(draws_of(500, 500), two_modes, np.random.default_rng(5))
         np.testing.assert_allclose(log_density, two_modes(z), rtol=1e-9)
         assert moved.dtype == bool
 
@@ -73,7 +73,7 @@ class TestJump:
                 return np.where(z[:, 0] > 0, norm.logpdf(z[:, 0]), -np.inf)
 
         start = np.abs(np.random.default_rng(6).standard_normal((1000, 1)))
-        z, _, _ = jump(start, half, np.random.default_rng(7))
+        z, *_ = jump(start, half, np.random.default_rng(7))
         assert np.all(z > 0)
         assert kstest(2 * norm.cdf(z[:, 0]) - 1, "uniform").pvalue > 0.001
 
@@ -84,5 +84,5 @@ class TestJump:
         np.testing.assert_array_equal(first, second)
 
     def test_few_draws_are_enough_for_a_mixture(self):
-        z, _, _ = jump(draws_of(12, 8), two_modes, np.random.default_rng(9))
+        z, *_ = jump(draws_of(12, 8), two_modes, np.random.default_rng(9))
         assert np.all(np.isfinite(z))
