@@ -109,6 +109,27 @@ class TestBreaks:
         (end,) = [line for line in far.get_lines() if line.get_label() == "end of the data"]
         assert end.get_xdata()[0] == last
 
+    def test_draws_far_away_do_not_smear_a_hill(self, addition_fit):
+        """A break that is known to 1 % in seven draws of eight is drawn as a narrow hill."""
+        data = addition_fit.data.copy(deep=True)
+        first, last = addition_fit.curve.x[[0, -1]]
+        generator = np.random.default_rng(1)
+        d = data["posterior"]["d"]
+        d[:] = 600 * np.exp(0.01 * generator.standard_normal(d.shape))
+        d[:, ::8] = generator.uniform(first, last, d[:, ::8].shape)
+        (ax,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
+        x, height = ax.collections[0].get_paths()[0].vertices.T
+        foot, top = height.min(), height.max()
+        upper = x[height > (foot + top) / 2]
+        assert 575 < upper.min() < upper.max() < 625
+
+    def test_an_exact_break_is_still_seen(self, addition_fit):
+        data = addition_fit.data.copy(deep=True)
+        data["posterior"]["d"][:] = 600 * (data["posterior"]["d"] / 600) ** 1e-6
+        (ax,) = bb.plot_breaks(dataclasses.replace(addition_fit, data=data))
+        x, height = ax.collections[0].get_paths()[0].vertices.T
+        assert x[np.argmax(height)] == pytest.approx(600, rel=0.01)
+
     def test_a_fixed_break_beyond_the_data_is_a_line(self, addition_fit):
         data = addition_fit.data.copy(deep=True)
         data["posterior"]["d"][:] = 1e5
