@@ -95,6 +95,9 @@ class Fit:
     def summary(self, *, prob: float = 0.9, rounded: bool = True) -> pd.DataFrame:
         """Return a table of the parameters with intervals and diagnostics.
 
+        Of medians, as in `equation`: where a break may lie far beyond the data, means of its place
+        say nothing.
+
         Parameters
         ----------
         prob : float, default 0.9
@@ -105,12 +108,13 @@ class Fit:
         Returns
         -------
         pandas.DataFrame
-            One row a parameter: mean, sd, interval, effective sample sizes, R-hat.
+            One row a parameter: median, median absolute deviation (``mad``, 0.67 standard
+            deviations of a normal distribution), interval, effective sample sizes, R-hat.
         """
         # a fixed parameter has no R-hat, and the square of one near 1e300 no number
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rounding = "auto" if rounded else "none"
-            return azs.summary(self.data, ci_prob=prob, ci_kind="eti", round_to=rounding)
+            return azs.summary(self.data, kind="all_median", ci_prob=prob, round_to=rounding)
 
     def equation(self, *, latex: bool = False, digits: int = 3) -> str:
         """Return the law with the posterior medians in place of the letters.

@@ -109,10 +109,12 @@ def picture(folder, names):
         choice = compared(folder, name, "seen", ("LogNormal",), 1)
         bb.plot_forecast(choice, held_out=parts(name)["later"], ax=ax)
         ax.set_title(name, fontsize="medium")
-        if ax is not axes[0, 0]:
-            ax.get_legend().remove()
-    for ax in list(axes.flat)[len(names) :]:
+        entries = ax.get_legend_handles_labels()
+        ax.get_legend().remove()
+    spare = list(axes.flat)[len(names) :]
+    for ax in spare:
         ax.set_axis_off()
+    spare[0].legend(*entries, loc="center")
     return figure
 
 

@@ -70,8 +70,8 @@ class TestFit:
         assert (fitted["law"], fitted["noise"], fitted["seed"]) == ("M1", "LogNormal", 0)
         assert (fitted["ok"], fitted["status"]) == (True, "converged")
         assert fitted["n_points"] == len(fit.curve) == 10
-        values = {row["parameter"]: row["mean"] for row in fitted["parameters"]}
-        assert values["a"] == float(fit.posterior["a"].mean())
+        values = {row["parameter"]: row["median"] for row in fitted["parameters"]}
+        assert values["a"] == float(fit.posterior["a"].median())
         assert [row["x"] for row in fitted["forecast"]] == [1e4, 1e5]
         ahead = bb.interval(bb.forecast(fit, [1e4, 1e5], seed=0))
         assert fitted["forecast"][1]["y_upper"] == float(ahead["y"].sel(x=1e5, bound="upper"))
