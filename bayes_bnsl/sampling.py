@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,7 +29,7 @@ from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
-from bayes_bnsl.leaps import FIRST_STEP, leap
+from bayes_bnsl.leaps import FIRST_STEP, Trajectories, leap
 from bayes_bnsl.noise import LogNormal, Noise, choices
 from bayes_bnsl.optimum import Mode, Vector, find_modes
 from bayes_bnsl.priors import Scale
@@ -239,15 +241,23 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
     return chosen + 0.1 * generator.standard_normal(chosen.shape)
 
 
+@dataclass
 class _Mover:
-    """Moves all draws at once, those of a fit so far."""
+    """Moves all draws of a fit at once; compiles what it takes when it is first needed."""
 
-    def __init__(self, compiled: nuts.Compiled, data: Any, cores: int) -> None:
-        self.values = partial(compiled.values, data)
-        self.log_densities = compiled.log_densities(data, cores)
-        self.trajectories = compiled.trajectories(data, cores)
-        self.step = FIRST_STEP
-        self.metric: Vector | None = None
+    compiled: nuts.Compiled
+    data: Any
+    cores: int
+    step: float = FIRST_STEP
+    metric: Vector | None = None
+
+    @cached_property
+    def log_densities(self) -> Callable[[Vector], Vector]:
+        return self.compiled.log_densities(self.data, self.cores)
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        return self.compiled.trajectories(self.data, self.cores)
 
     def __call__(
         self, drawn: nuts.Drawn, generator: np.random.Generator, *, leaps: bool
@@ -260,7 +270,7 @@ class _Mover:
         flat, log_density, moved, self.metric = jump(flat, self.log_densities, generator)
         values = {
             name: array.reshape(*shape[:2], *array.shape[2:])
-            for name, array in self.values(flat).items()
+            for name, array in self.compiled.values(self.data, flat).items()
         }
         jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape[:2]))
         changed = {"logp": log_density.reshape(shape[:2]), "jumped": jumped}
