@@ -71,7 +71,7 @@ def test_notebook_tells_a_story(path):
 
 
 def test_notebooks_are_small_and_listed():
-    assert len(NOTEBOOKS) >= 9
+    assert len(NOTEBOOKS) >= 11
     assert sum(path.stat().st_size for path in NOTEBOOKS) < LARGEST
     pages = [FOLDER.parent / "README.md", FOLDER.parent / "docs" / "index.md"]
     for path in NOTEBOOKS:
