@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from measuring import chains_at_once, markdown, measure
+from PIL import Image
 
 import bayes_bnsl as bb
 from bayes_bnsl.datasets import curve_names
@@ -132,6 +133,8 @@ def main():
     names = [name for name in curve_names() if name != "four_digit_addition"]
     if options.picture:
         picture(fits, names).savefig(options.picture, dpi=80)
+        smaller = Image.open(options.picture).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        smaller.save(options.picture, optimize=True)
         return
     exponents = measure(
         options.folder / "own_exponents.csv",
