@@ -51,6 +51,9 @@ SWEEPS = (2, 24)
 After the least they also leap in between, as long as they do not meet the bar.
 """
 
+UNMIXED = ("chains_disagree", "few_draws", "few_jumps")
+"""What jumps and leaps mend. Divergences they do not: they want a round with smaller steps."""
+
 KEPT = 1000
 """Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
 
@@ -183,13 +186,12 @@ def fit(
         if sampler == "pymc":
             break
         enough = chains * settings.draws > LEAST_EFFECTIVE_DRAWS
-        mixed = status.name not in ("chains_disagree", "few_draws")
-        least, most = SWEEPS if enough and not mixed else (0, 0)
+        least, most = SWEEPS if enough and status.name in UNMIXED else (0, 0)
         for sweep in range(1, most + 1):
             drawn = moved(drawn, generator, leaps=sweep > least)
             parameters = problem.parameters(drawn.values)
             status = problem.diagnose(drawn.values, parameters, drawn.statistics)
-            if status.ok and sweep >= least:
+            if sweep >= least and status.name not in UNMIXED:
                 break
         if status.ok or status.name in ("constant_y", "few_jumps"):
             break
