@@ -12,10 +12,7 @@ import bayes_bnsl as bb
 from bayes_bnsl import options
 from bayes_bnsl.commands import forecast_rows, forecast_text, save_picture
 from bayes_bnsl.errors import did_you_mean
-from bayes_bnsl.inputs import (
-    law_of,
-    numbers_of,
-)
+from bayes_bnsl.inputs import law_of, numbers_of
 from bayes_bnsl.terminal import (
     checked_folder,
     checked_output,
