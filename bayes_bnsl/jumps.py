@@ -13,7 +13,7 @@ and Vanden-Eijnden (2022).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,18 +21,22 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from bayes_bnsl.loops import on_cores
 from bayes_bnsl.optimum import Vector
 
 __all__ = ["Jumped", "fitted_mixture", "jump"]
 
-COMPONENTS = 16
-"""Gaussians of the mixture; ridges bend, and each piece of one wants its own."""
+COMPONENTS = 5
+"""Most Gaussians of the mixture for each dimension; ridges bend, and each piece wants its own."""
 
 UNMOVED = 0.02
 """Share of the draws that may stay where they were: it bounds what is left of wrong weights."""
 
 MOST_STEPS = 50
 """Steps that are taken at most, where parts of the posterior are out of the mixture's reach."""
+
+STEPS_AT_ONCE = 10
+"""Steps whose proposals are drawn and evaluated together: large pieces of work for all cores."""
 
 NOWHERE = -1e300
 """Log of a density that is zero, which one can calculate with."""
@@ -55,6 +59,9 @@ def jump(
     positions: Vector,
     log_density: Callable[[Vector], Vector],
     generator: np.random.Generator,
+    *,
+    visited: Vector | None = None,
+    cores: int = 1,
 ) -> Jumped:
     """Move draws by Metropolis steps with independent proposals from a mixture fitted to them.
 
@@ -66,6 +73,10 @@ def jump(
         Returns the log densities, shape (n,), at positions of shape (n, n_dimensions).
     generator : numpy.random.Generator
         Where the randomness comes from.
+    visited : ndarray, shape (n_visited, n_dimensions), optional
+        What the mixture is fitted to, the draws themselves by default: the more, the finer it is.
+    cores : int, default 1
+        How many cores evaluate the density of the mixture.
 
     Returns
     -------
@@ -85,25 +96,32 @@ def jump(
     >>> round(float(np.mean(jumped.positions < 0)), 1), round(float(jumped.moved.mean()), 1)
     (0.7, 1.0)
     """
-    centre, size = positions.mean(axis=0), positions.std(axis=0)
+    visited = positions if visited is None else visited
+    centre, size = visited.mean(axis=0), visited.std(axis=0)
     now = (positions - centre) / size
     moved = np.zeros(len(now), dtype=bool)
-    with threadpool_limits(limits=1, user_api="blas"):
-        mixture = fitted_mixture(now, generator)
+    with threadpool_limits(limits=1):  # these are threads of their own, and the same draws
+        mixture = fitted_mixture((visited - centre) / size, generator)
 
         def densities(at: Vector) -> tuple[Vector, Vector]:
             """Return the log density, and how far it exceeds that of the mixture."""
             density = log_density(centre + size * at)
-            excess = density - mixture.score_samples(at)
-            return density, np.nan_to_num(excess, nan=NOWHERE, neginf=NOWHERE)
+            (mapped,) = on_cores(lambda part: (mixture.score_samples(part),), cores, [at], ())
+            return density, np.nan_to_num(density - mapped, nan=NOWHERE, neginf=NOWHERE)
 
-        def propose() -> Vector:
-            return generator.permutation(mixture.sample(len(now))[0])  # it sorts by component
+        def proposals(steps: int) -> Iterator[tuple[Vector, Vector, Vector]]:
+            """Propose a place for every draw so many times, with what `densities` returns."""
+            for first in range(0, steps, STEPS_AT_ONCE):
+                count = min(STEPS_AT_ONCE, steps - first)
+                sorted_by_component = mixture.sample(count * len(now))[0]
+                there = generator.permutation(sorted_by_component)
+                yield from zip(
+                    *(np.split(each, count) for each in (there, *densities(there))), strict=True
+                )
 
         density, excess = densities(now)
-        for _ in range(_steps(excess, densities(propose())[1])):
-            there = propose()
-            density_there, excess_there = densities(there)
+        (_, _, excess_proposed), *_ = proposals(1)
+        for there, density_there, excess_there in proposals(_steps(excess, excess_proposed)):
             accepted = np.log(generator.uniform(size=len(now))) < excess_there - excess
             now[accepted], density[accepted] = there[accepted], density_there[accepted]
             excess[accepted] = excess_there[accepted]
@@ -137,11 +155,10 @@ def fitted_mixture(draws: Vector, generator: np.random.Generator) -> Any:
 
     count, dimensions = draws.shape
     mixture = GaussianMixture(
-        n_components=int(np.clip(count // (10 * dimensions), 1, COMPONENTS)),
-        init_params="k-means++",
+        n_components=int(np.clip(count // (10 * dimensions), 1, COMPONENTS * dimensions)),
         reg_covar=1e-4,  # a hundredth of the sd: no component shrinks to a point
         tol=1e-2,  # good enough for a proposal
-        max_iter=50,
+        max_iter=10,
         random_state=np.random.RandomState(generator.integers(2**31)),
     )
     with warnings.catch_warnings():

@@ -25,6 +25,12 @@ type LogDensity = Callable[[Vector], tuple[float, Vector]]
 FLAT = 0.1
 """Largest slope at a mode, per prior standard deviation."""
 
+CLEARLY = 1.0
+"""How much higher than every top a climb must have come that did not reach one, to be kept."""
+
+REMEMBERED = 20
+"""Steps from which L-BFGS learns the curvature: more than a law of three breaks has parameters."""
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -54,7 +60,7 @@ def find_modes(
     -------
     list of Mode
         Highest density first. Starts where the density is zero are left out, and so are
-        climbs that did not reach a top, if others did.
+        climbs that did not reach a top, if others reached one as high.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def find_modes(
 
     def climb(start: Vector) -> OptimizeResult:
         for _ in range(3):  # on a ridge L-BFGS may stop short, and goes on when begun anew
-            options = {"maxiter": iterations, "ftol": 1e-12}
+            options = {"maxiter": iterations, "maxcor": REMEMBERED, "ftol": 1e-12}
             result = minimize(cost, start, jac=True, method="L-BFGS-B", options=options)
             if np.max(np.abs(result.jac)) <= FLAT:
                 break
@@ -96,7 +102,9 @@ def find_modes(
             "The posterior density is zero at every start. The priors may exclude the data: "
             "compare them with the range of x and y."
         )
-    climbs = [each for each in climbs if np.max(np.abs(each.jac)) <= FLAT] or climbs
+    tops = [each for each in climbs if np.max(np.abs(each.jac)) <= FLAT]
+    highest = max((-each.fun for each in tops), default=-np.inf)
+    climbs = tops + [each for each in climbs if -each.fun > highest + CLEARLY]
     modes: list[Mode] = []
     for each in sorted(climbs, key=lambda each: each.fun):
         if all(np.max(np.abs(each.x - mode.position)) > apart for mode in modes):

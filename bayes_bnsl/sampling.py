@@ -266,10 +266,13 @@ class _Mover:
     ) -> nuts.Drawn:
         """Let every draw leap within its mode, if asked, and jump between those of all chains."""
         shape = drawn.positions.shape
-        flat = drawn.positions.reshape(-1, shape[-1])
+        visited = flat = drawn.positions.reshape(-1, shape[-1])
         if leaps and self.metric is not None:
             flat, self.step = leap(flat, self.trajectories, self.metric, self.step, generator)
-        flat, log_density, moved, self.metric = jump(flat, self.log_densities, generator)
+            visited = np.concatenate([visited, flat])
+        flat, log_density, moved, self.metric = jump(
+            flat, self.log_densities, generator, visited=visited, cores=self.cores
+        )
         values = {
             name: array.reshape(*shape[:2], *array.shape[2:])
             for name, array in self.compiled.values(self.data, flat).items()
