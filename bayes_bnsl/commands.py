@@ -175,11 +175,16 @@ def backtest(
     noise: options.Noise = None,
     horizons: Annotated[
         list[str] | None,
-        typer.Option(help="How far to forecast, in multiples of the last x seen; 2,10 by default."),
+        typer.Option(
+            metavar="TIMES",
+            help="How far to forecast, in multiples of the last x seen; 2,10 by default.",
+        ),
     ] = None,
     origins: Annotated[
         list[str] | None,
-        typer.Option(help="Numbers of distinct x seen, such as 8,12; up to 8 by default."),
+        typer.Option(
+            metavar="N", help="Numbers of distinct x seen, such as 8,12; up to 8 by default."
+        ),
     ] = None,
     unseen_breaks: options.UnseenBreaks = "learned",
     prob: options.Prob = 0.9,

@@ -33,7 +33,10 @@ app = typer.Typer()
 )
 def simulate(
     law: options.Law,
-    given: Annotated[list[str], typer.Option("--set", help="NAME=VALUE; one a break: c=0.4,1.2")],
+    given: Annotated[
+        list[str],
+        typer.Option("--set", metavar="NAME=VALUE", help="One a break: c=0.4,1.2"),
+    ],
     first: Annotated[float, typer.Option("--from", help="First x.")] = 1.0,
     last: Annotated[float, typer.Option("--to", help="Last x.")] = 1e4,
     points: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of points.")] = 30,

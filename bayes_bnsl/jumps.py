@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
-from bayes_bnsl.loops import on_cores
 from bayes_bnsl.optimum import Vector
 
 __all__ = ["Jumped", "fitted_mixture", "jump"]
@@ -106,7 +106,9 @@ def jump(
         def densities(at: Vector) -> tuple[Vector, Vector]:
             """Return the log density, and how far it exceeds that of the mixture."""
             density = log_density(centre + size * at)
-            (mapped,) = on_cores(lambda part: (mixture.score_samples(part),), cores, [at], ())
+            steps = np.split(at, len(at) // len(now))  # the same parts on any number of cores
+            with ThreadPoolExecutor(cores) as pool:
+                mapped = np.concatenate(list(pool.map(mixture.score_samples, steps)))
             return density, np.nan_to_num(density - mapped, nan=NOWHERE, neginf=NOWHERE)
 
         def proposals(steps: int) -> Iterator[tuple[Vector, Vector, Vector]]:

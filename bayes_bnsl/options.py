@@ -15,7 +15,8 @@ __all__ = ["Columns", "Sampling", "with_options"]
 
 Law = Annotated[str, typer.Option("--law", help="Such as BNSL1, BNSL(1), M2.")]
 Laws = Annotated[
-    list[str] | None, typer.Option("--law", help="Repeat it, or put commas between: BNSL0,M1.")
+    list[str] | None,
+    typer.Option("--law", metavar="LAW", help="Repeat it, or put commas between: BNSL0,M1."),
 ]
 Noise = Annotated[
     str | None,
@@ -31,11 +32,12 @@ Seed = Annotated[int, typer.Option(help="Makes the result repeatable.")]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals, between 0 and 1.")]
 Draws = Annotated[int, typer.Option(help="Draws of each chain in the first round.")]
 At = Annotated[
-    list[str] | None, typer.Option(help="Where to forecast; repeat it, or commas: 1e5,1e6.")
+    list[str] | None,
+    typer.Option(metavar="X", help="Where to forecast; repeat it, or commas: 1e5,1e6."),
 ]
 Times = Annotated[
     list[str] | None,
-    typer.Option(help="Where to forecast, in multiples of the last x: 2,10,100."),
+    typer.Option(metavar="TIMES", help="Where to forecast, in multiples of the last x: 2,10,100."),
 ]
 UnseenBreaks = Annotated[
     str,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bayes_bnsl import nuts
 from bayes_bnsl.arguments import Priors, check_curves, check_family
 from bayes_bnsl.columns import counted
+from bayes_bnsl.compiled import Compiled, compile_family
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
@@ -142,7 +143,7 @@ def fit_together(
         for curve, scale in zip(family.curves, family.scales, strict=True)
     ]
     generator = np.random.default_rng(seed)
-    compiled = nuts.compile_family(family)
+    compiled = compile_family(family)
     began = time.perf_counter()
     data = family.data()
     members = _members(compiled)
@@ -228,7 +229,7 @@ def _announce(fits: Mapping[str, Fit]) -> None:
         )
 
 
-def _members(compiled: nuts.Compiled) -> NDArray[np.int64]:
+def _members(compiled: Compiled) -> NDArray[np.int64]:
     """Return which curve each unconstrained coordinate belongs to, -1 where it is shared."""
     parts = [
         np.full(int(np.prod(shape)), -1)
@@ -240,7 +241,7 @@ def _members(compiled: nuts.Compiled) -> NDArray[np.int64]:
 
 
 def _modes(
-    compiled: nuts.Compiled,
+    compiled: Compiled,
     data: Mapping[str, Any],
     members: NDArray[np.int64],
     generator: np.random.Generator,

@@ -23,6 +23,7 @@ import numpy as np
 from bayes_bnsl import model as models
 from bayes_bnsl import nuts
 from bayes_bnsl.arguments import Priors, check_arguments
+from bayes_bnsl.compiled import Compiled, compile_law
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
@@ -157,7 +158,7 @@ def fit(
     scale = Scale.of(curve) if scale is None else scale
     problem = Problem(curve, law, noise, priors, scale)
 
-    compiled = nuts.compile_law(curve, law, noise, priors)
+    compiled = compile_law(curve, law, noise, priors)
     began = time.perf_counter()
     data = models.model_data(curve, law, noise, priors, scale)
     modes = find_modes(
@@ -247,7 +248,7 @@ def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -
 class _Mover:
     """Moves all draws of a fit at once; compiles what it takes when it is first needed."""
 
-    compiled: nuts.Compiled
+    compiled: Compiled
     data: Any
     cores: int
     step: float = FIRST_STEP

@@ -83,6 +83,22 @@ class TestJump:
         )
         np.testing.assert_array_equal(first, second)
 
+    def test_draws_reach_modes_that_only_others_have_visited(self):
+        start = draws_of(2000, 0)
+        alone = jump(start, two_modes, np.random.default_rng(10)).positions
+        assert np.mean(alone[:, 0] < 0) > 0.99
+        shown = jump(start, two_modes, np.random.default_rng(10), visited=draws_of(2000, 2000))
+        share = np.mean(shown.positions[:, 0] < 0)
+        assert share == pytest.approx(0.75, abs=4 * np.sqrt(0.1875 / 2000))
+
+    def test_the_number_of_cores_changes_nothing(self):
+        one, three = (
+            jump(draws_of(300, 300), two_modes, np.random.default_rng(11), cores=cores)
+            for cores in (1, 3)
+        )
+        for ours, theirs in zip(one, three, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
     def test_few_draws_are_enough_for_a_mixture(self):
         z, *_ = jump(draws_of(12, 8), two_modes, np.random.default_rng(9))
         assert np.all(np.isfinite(z))

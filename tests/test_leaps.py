@@ -8,8 +8,8 @@ from scipy.stats import kstest, norm
 
 from bayes_bnsl import BNSL, LogNormal, load_curve
 from bayes_bnsl import model as models
+from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.leaps import FIRST_STEP, TARGET, Ends, leap
-from bayes_bnsl.nuts import compile_law
 from bayes_bnsl.priors import Scale
 
 

@@ -9,9 +9,9 @@ from scipy.stats import norm
 
 from bayes_bnsl import BNSL, M1, M4, LogNormal
 from bayes_bnsl import model as models
+from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
-from bayes_bnsl.nuts import compile_law
 from bayes_bnsl.optimum import find_modes
 from bayes_bnsl.priors import Scale
 from problems import NAMED, simulated

@@ -14,7 +14,7 @@ from scipy.stats import ks_2samp, kstest, lognorm, norm
 import bayes_bnsl as bb
 from bayes_bnsl import model as models
 from bayes_bnsl import nuts, sampling
-from bayes_bnsl.nuts import Compiled
+from bayes_bnsl.compiled import Compiled, compile_law
 from bayes_bnsl.priors import Scale
 from problems import NAMED, PROBLEMS, simulated
 
@@ -132,7 +132,7 @@ class TestRepeats:
     ):
         law, noise, drawn = limit_fit.law, limit_fit.noise, []
         for curve in (limit_fit.curve, addition[0]):
-            compiled = nuts.compile_law(curve, law, noise, {})
+            compiled = compile_law(curve, law, noise, {})
             data = models.model_data(curve, law, noise, {}, Scale.of(curve))
             starts = compiled.draw_prior(data, np.random.default_rng(3), 8)
             drawn.append(compiled.values(data, starts))
@@ -155,7 +155,7 @@ class TestCompiled:
         law, noise, priors = bb.M1(), bb.LogNormal(), {"sigma": np.array(0.3)}
         other = simulated("M2")
         other = bb.Curve(other.x[:7], other.y[:7])
-        used = nuts.compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
+        used = compile_law(line_curve, law, noise, {"sigma": np.array(0.02)})
         model = bb.build_model(other, law, noise=noise, priors=priors)
         fresh = nutpie.compile_pymc_model(model)
         data = models.model_data(other, law, bb.LogNormal(), priors, Scale.of(other))
@@ -167,7 +167,7 @@ class TestCompiled:
 
     def test_is_made_once_for_a_structure(self, line_curve, line_fit, accuracy_fit):
         made = [
-            nuts.compile_law(fit.curve, fit.law, fit.noise, fit.priors)
+            compile_law(fit.curve, fit.law, fit.noise, fit.priors)
             for fit in (line_fit, accuracy_fit)
         ]
         assert made[0] is made[1]
@@ -480,7 +480,7 @@ class TestNoise:
 
     def test_one_compilation_serves_one_run_and_several(self, correlated_fit, runs_fit):
         made = [
-            nuts.compile_law(fit.curve, fit.law, fit.noise, fit.priors)
+            compile_law(fit.curve, fit.law, fit.noise, fit.priors)
             for fit in (correlated_fit, runs_fit)
         ]
         assert made[0] is made[1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayes_bnsl as bb
-from bayes_bnsl import nuts
+from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.model import model_data
 from bayes_bnsl.priors import Scale
 
@@ -19,7 +19,7 @@ NOISES = (bb.LogNormal(), bb.StudentT(), bb.Correlated())
 
 def gradient(curve, law, noise):
     """Return the compiled log density with its gradient, and a position."""
-    compiled = nuts.compile_law(curve, law, noise, {})
+    compiled = compile_law(curve, law, noise, {})
     data = model_data(curve, law, noise, {}, Scale.of(curve))
     return compiled.log_density(data), compiled.draw_prior(data, np.random.default_rng(0), 1)[0]
 

@@ -18,7 +18,7 @@ import pytest
 from scipy.optimize import approx_fprime
 
 import bayes_bnsl as bb
-from bayes_bnsl import nuts
+from bayes_bnsl.compiled import _compiled, compile_law
 from bayes_bnsl.model import model_data
 from bayes_bnsl.priors import Scale
 
@@ -33,7 +33,7 @@ def curve_of(n_points, seed=1):
 
 def gradient(curve, law):
     """Return the compiled log density with its gradient, and a position."""
-    compiled = nuts.compile_law(curve, law, bb.LogNormal(), {})
+    compiled = compile_law(curve, law, bb.LogNormal(), {})
     data = model_data(curve, law, bb.LogNormal(), {}, Scale.of(curve))
     return compiled.log_density(data), compiled.draw_prior(data, np.random.default_rng(0), 1)[0]
 
@@ -151,12 +151,12 @@ def test_compilation_beside_that_of_every_parameter(benchmark, law):
         model = bb.build_model(curve, law)
         return nutpie.compile_pymc_model(model, default_initialization_strategy="prior")
 
-    nuts.compile_law(curve, bb.M1(), bb.LogNormal(), {})  # what is slow only the first time
-    nuts._compiled.clear()
-    _, ours = seconds_of(nuts.compile_law, curve, law, bb.LogNormal(), {})
+    compile_law(curve, bb.M1(), bb.LogNormal(), {})  # what is slow only the first time
+    _compiled.clear()
+    _, ours = seconds_of(compile_law, curve, law, bb.LogNormal(), {})
     _, theirs = seconds_of(rival)
     print(f"\n{law.name} compiled in {ours:.1f} s; with all parameters {theirs / ours:.2f}x")
-    benchmark.pedantic(nuts.compile_law, (curve, law, bb.LogNormal(), {}), rounds=1)
+    benchmark.pedantic(compile_law, (curve, law, bb.LogNormal(), {}), rounds=1)
 
 
 @pytest.mark.parametrize("law", [bb.M1(), bb.BNSL(0), bb.BNSL(1), bb.M4()], ids=str)
