@@ -26,6 +26,9 @@ LEARNED = "learned"
 FAR = 30.0
 """How far in log x beyond the data a law has reached its last slope."""
 
+UNFELT = 40.0
+"""How far before its place, in units of its f, nothing is felt of a break, however strong it is."""
+
 
 def rates(
     unseen_breaks: float | str,
@@ -137,7 +140,7 @@ def bent(
         with np.errstate(divide="ignore"):  # a rate of zero: never
             place = place + generator.exponential(size=n_draws) / rate
         z = generator.standard_normal(n_draws)
-        reached = place - 20 * f.values < end
+        reached = place - UNFELT * f.values < end
         if not reached.any():
             break
         d = xr.DataArray(np.where(reached, place, end), dims="sample")
