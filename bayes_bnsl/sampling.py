@@ -43,6 +43,9 @@ __all__ = ["fit"]
 N_STARTS = 16
 """Climbs to modes from draws of the prior, for each break and one more: breaks make modes."""
 
+MOST_POINTS = 1000
+"""Points that the climbs from the prior see; from where they end all points are climbed with."""
+
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
 
@@ -161,10 +164,12 @@ def fit(
     compiled = compile_law(curve, law, noise, priors)
     began = time.perf_counter()
     data = models.model_data(curve, law, noise, priors, scale)
-    modes = find_modes(
-        compiled.log_density(data),
-        compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks)),
-    )
+    starts = compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks))
+    if len(curve) > MOST_POINTS:  # tops of some of the points are near those of all
+        some = curve.take(np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(int))
+        rough = compiled.log_density(models.model_data(some, law, noise, priors, scale))
+        starts = np.stack([mode.position for mode in find_modes(rough, starts)])
+    modes = find_modes(compiled.log_density(data), starts)
     positions = _dispersed(modes, chains, generator)
     moved = _Mover(compiled, data, cores or os.cpu_count() or 1)
     settings = nuts.Settings(draws, tune, target_accept)

@@ -215,6 +215,16 @@ class TestRounds:
         assert str(warning.message) == f"BNSL(1) fitted to 'four_digit_addition'. {fit.status}"
         assert warning.filename == __file__  # the line of the user's
 
+    def test_climbs_over_some_of_the_points_end_on_the_top_of_all(self, monkeypatch):
+        curve = simulated("one break", noise=0.02, seed=3)
+        heights = []
+        for most in (1000, 8):
+            monkeypatch.setattr(sampling, "MOST_POINTS", most)
+            fit = bb.fit(curve, bb.BNSL(1), seed=1, progress=False)
+            heights.append(float(fit.data["modes"]["log_density"].max()))
+        assert len(curve) > 8
+        assert heights[1] == pytest.approx(heights[0], abs=0.01)
+
     def test_longer_rounds_are_thinned(self):
         values = np.arange(50.0).reshape(2, 25)
         drawn = nuts.Drawn({"z": values}, {"energy": 2 * values}, values[..., None])
