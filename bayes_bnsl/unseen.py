@@ -26,8 +26,8 @@ LEARNED = "learned"
 FAR = 30.0
 """How far in log x beyond the data a law has reached its last slope."""
 
-UNFELT = 40.0
-"""How far before its place, in units of its f, nothing is felt of a break, however strong it is."""
+UNFELT = 25.0
+"""How far before its place, in units of its f, a break is not felt: a share of exp(-25) of it."""
 
 
 def rates(
