@@ -121,18 +121,15 @@ def bent(
     n_draws, log_range = len(rate), scale.log_x_last - scale.log_x_first
     end = float(log_x.max())
     limit = law.limit(theta)
-    log_limit = None if is_zero(limit) else log(limit)
-    f = xr.DataArray(sharpness(scale, generator.standard_normal(n_draws)), dims="sample")
+    f = sharpness(scale, generator.standard_normal(n_draws))
     way = 1 if scale.log_y_last <= scale.log_y_first else -1  # falling or rising
     at_last = law.power(xr.DataArray(np.full(n_draws, start + FAR), dims="sample"), theta).first
-    breaks: list[tuple[Any, Any]] = []
+    added = np.zeros((n_draws, log_x.size))  # to log P
+    places = changes = np.empty((0, n_draws))
 
-    def bends(u: xr.DataArray) -> Any:
-        """Return what the breaks so far add to log P."""
-        beyond = np.maximum(u, start)
-        return 0.0 * u - sum(
-            c * f * (softplus((beyond - d) / f) - softplus((start - d) / f)) for c, d in breaks
-        )
+    def bend(c: Any, d: Any, f: Any, u: Any) -> Any:
+        """Return what breaks add to log P at u."""
+        return -c * f * (softplus((np.maximum(u, start) - d) / f) - softplus((start - d) / f))
 
     place = np.full(n_draws, start)
     exponent_gained = np.zeros(n_draws)
@@ -140,23 +137,33 @@ def bent(
         with np.errstate(divide="ignore"):  # a rate of zero: never
             place = place + generator.exponential(size=n_draws) / rate
         z = generator.standard_normal(n_draws)
-        reached = place - UNFELT * f.values < end
-        if not reached.any():
+        reached = np.flatnonzero(place - UNFELT * f < end)  # by all earlier breaks too
+        if not reached.size:
             break
-        d = xr.DataArray(np.where(reached, place, end), dims="sample")
-        power = law.power(d, theta)
+        d, sharp, here = place[reached], f[reached], _of(theta, reached)
+        power = law.power(xr.DataArray(d, dims="sample"), here)
         if falling:
             # the slope of the law itself may still be on its way
-            exponent = exponent_gained - way * np.maximum(way * power.first, way * at_last)
-            c = way * abs(exponent) * np.exp(z) - exponent
+            own = way * np.maximum(way * power.first.values, way * at_last.values[reached])
+            exponent = exponent_gained[reached] - own
+            c = way * abs(exponent) * np.exp(z[reached]) - exponent
         else:
             visible: Any = 1.0
-            if log_limit is not None:
-                visible = np.maximum(sigmoid(power.log + bends(d) - log_limit), 1e-3)
-            c = scale.spread / log_range * np.sinh(z) / visible
-        c = xr.DataArray(np.where(reached, c, 0.0), dims="sample")
-        exponent_gained = exponent_gained + c.values
-        breaks.append((c, d))
-    log_power = law.power(log_x, theta).log + bends(log_x)
-    total = log_power if log_limit is None else np.logaddexp(log_limit, log_power)
+            if not is_zero(limit):
+                earlier = bend(changes[:, reached], places[:, reached], sharp, d).sum(axis=0)
+                excess = power.log.values + earlier - log(law.limit(here).values)
+                visible = np.maximum(sigmoid(excess), 1e-3)
+            c = scale.spread / log_range * np.sinh(z[reached]) / visible
+        change = np.zeros(n_draws)
+        change[reached] = c
+        exponent_gained += change
+        changes, places = np.vstack([changes, change]), np.vstack([places, place])
+        added[reached] += bend(c[:, None], d[:, None], sharp[:, None], log_x.values)
+    log_power = law.power(log_x, theta).log + xr.DataArray(added, dims=("sample", "x"))
+    total = log_power if is_zero(limit) else np.logaddexp(log(limit), log_power)
     return total.transpose("sample", "x")
+
+
+def _of(theta: Any, draws: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the parameters of these draws."""
+    return {name: theta[name].isel(sample=draws, missing_dims="ignore") for name in theta}
