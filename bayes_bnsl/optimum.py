@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import OptimizeResult, approx_fprime, minimize
 from threadpoolctl import threadpool_limits
 
-__all__ = ["Mode", "find_modes"]
+__all__ = ["Mode", "around", "find_modes"]
 
 type Vector = NDArray[np.float64]
 type LogDensity = Callable[[Vector], tuple[float, Vector]]
@@ -30,6 +30,9 @@ CLEARLY = 1.0
 
 REMEMBERED = 20
 """Steps from which L-BFGS learns the curvature: more than a law of three breaks has parameters."""
+
+STEP = 1e-6
+"""Between the gradients whose difference is a curvature, in prior standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,28 @@ def find_modes(
         if all(np.max(np.abs(each.x - mode.position)) > apart for mode in modes):
             modes.append(Mode(-float(each.fun), each.x))
     return modes
+
+
+def around(mode: Mode, log_density: LogDensity, n: int, generator: np.random.Generator) -> Vector:
+    """Draw from the normal approximation of the posterior at a mode.
+
+    Parameters
+    ----------
+    mode : Mode
+        The mode.
+    log_density : callable
+        As for :func:`find_modes`.
+    n : int
+        How many.
+    generator : numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    ndarray, shape (n, n_dimensions)
+        Positions. Where the density is flatter than the prior, the normal is as wide as the prior.
+    """
+    curvature = -approx_fprime(mode.position, lambda z: log_density(z)[1], STEP)
+    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+    standard = generator.standard_normal((n, len(mode.position)))
+    return mode.position + standard / np.sqrt(np.maximum(values, 1.0)) @ vectors.T

@@ -32,7 +32,7 @@ from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
 from bayes_bnsl.leaps import FIRST_STEP, Trajectories, leap
 from bayes_bnsl.noise import LogNormal, Noise, choices
-from bayes_bnsl.optimum import Mode, Vector, find_modes
+from bayes_bnsl.optimum import Vector, around, find_modes
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit
@@ -169,8 +169,12 @@ def fit(
         some = curve.take(np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(int))
         rough = compiled.log_density(models.model_data(some, law, noise, priors, scale))
         starts = np.stack([mode.position for mode in find_modes(rough, starts)])
-    modes = find_modes(compiled.log_density(data), starts)
-    positions = _dispersed(modes, chains, generator)
+    log_density = compiled.log_density(data)
+    modes = find_modes(log_density, starts)
+    credible = [mode for mode in modes if mode.log_density > modes[0].log_density - CREDIBLE]
+    positions = np.concatenate(
+        [around(credible[k % len(credible)], log_density, 1, generator) for k in range(chains)]
+    )
     moved = _Mover(compiled, data, cores or os.cpu_count() or 1)
     settings = nuts.Settings(draws, tune, target_accept)
     while True:
@@ -240,13 +244,6 @@ def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) 
     if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
         raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
     return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
-
-
-def _dispersed(modes: list[Mode], chains: int, generator: np.random.Generator) -> Vector:
-    """Return a start for each chain, over the credible modes in turn."""
-    credible = [mode for mode in modes if mode.log_density > modes[0].log_density - CREDIBLE]
-    chosen = np.stack([credible[chain % len(credible)].position for chain in range(chains)])
-    return chosen + 0.1 * generator.standard_normal(chosen.shape)
 
 
 @dataclass
