@@ -74,7 +74,7 @@ scaling: .venv/.ready ## what more points, breaks, curves and processes cost; PA
 own-curves: .venv/.ready ## how well the bundled curves are forecast, and their exponents; WORKERS=
 	$(py) docs/measure_own_curves.py --workers $(or $(WORKERS),1)
 
-own-curves-data: .venv/.ready ## measure the bundled curves again, for a quarter of an hour
+own-curves-data: .venv/.ready-dev ## measure the bundled curves again, for a quarter of an hour
 	for script in random_features digits modular_addition online_student; do \
 	    $(py) examples/measured/$$script.py || exit 1; done
 

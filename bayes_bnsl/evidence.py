@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from bayes_bnsl.density import log_evidence_ratio, log_prior, refuse_pooled
 from bayes_bnsl.draws import Draws, Problem, flattened
-from bayes_bnsl.jumps import NOWHERE, fitted_mixture
+from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.jumps import NOWHERE
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.result import Fit
 
@@ -129,10 +130,10 @@ def _bridged(
 ) -> float:
     """Return the log of the integral of a density, by draws of it and of a mixture."""
     centre, size = known.mean(axis=0), known.std(axis=0)
-    mixture = fitted_mixture((known - centre) / size, generator)
-    proposed = mixture.sample(len(draws))[0]
+    mixture = Gaussians.fitted((known - centre) / size, generator)
+    proposed = mixture.draw(len(draws), generator)
 
     def excess(at: Vector) -> Vector:
-        return log_density(centre + size * at) - mixture.score_samples(at) + np.log(size).sum()
+        return log_density(centre + size * at) - mixture.log_density(at) + np.log(size).sum()
 
     return log_evidence_ratio(excess(proposed), excess((draws - centre) / size))

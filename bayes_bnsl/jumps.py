@@ -12,22 +12,18 @@ and Vanden-Eijnden (2022).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.optimum import Vector
 
-__all__ = ["Jumped", "fitted_mixture", "jump"]
-
-COMPONENTS = 5
-"""Most Gaussians of the mixture for each dimension; ridges bend, and each piece wants its own."""
+__all__ = ["Jumped", "jump"]
 
 UNMOVED = 0.02
 """Share of the draws that may stay where they were: it bounds what is left of wrong weights."""
@@ -101,22 +97,19 @@ def jump(
     now = (positions - centre) / size
     moved = np.zeros(len(now), dtype=bool)
     with threadpool_limits(limits=1):  # these are threads of their own, and the same draws
-        mixture = fitted_mixture((visited - centre) / size, generator)
+        mixture = Gaussians.fitted((visited - centre) / size, generator, cores=cores)
 
         def densities(at: Vector) -> tuple[Vector, Vector]:
             """Return the log density, and how far it exceeds that of the mixture."""
             density = log_density(centre + size * at)
-            steps = np.split(at, len(at) // len(now))  # the same parts on any number of cores
-            with ThreadPoolExecutor(cores) as pool:
-                mapped = np.concatenate(list(pool.map(mixture.score_samples, steps)))
-            return density, np.nan_to_num(density - mapped, nan=NOWHERE, neginf=NOWHERE)
+            excess = density - mixture.log_density(at, cores=cores)
+            return density, np.nan_to_num(excess, nan=NOWHERE, neginf=NOWHERE)
 
         def proposals(steps: int) -> Iterator[tuple[Vector, Vector, Vector]]:
             """Propose a place for every draw so many times, with what `densities` returns."""
             for first in range(0, steps, STEPS_AT_ONCE):
                 count = min(STEPS_AT_ONCE, steps - first)
-                sorted_by_component = mixture.sample(count * len(now))[0]
-                there = generator.permutation(sorted_by_component)
+                there = mixture.draw(count * len(now), generator)
                 yield from zip(
                     *(np.split(each, count) for each in (there, *densities(there))), strict=True
                 )
@@ -128,7 +121,7 @@ def jump(
             now[accepted], density[accepted] = there[accepted], density_there[accepted]
             excess[accepted] = excess_there[accepted]
             moved |= accepted
-        within = np.einsum("k,kij->ij", mixture.weights_, mixture.covariances_)
+        within = np.einsum("k,kij->ij", mixture.weights, mixture.covariances)
     metric = size[:, None] * np.linalg.cholesky(within)
     return Jumped(centre + size * now, density, moved, metric)
 
@@ -148,21 +141,3 @@ def _steps(excess: Vector, excess_proposed: Vector) -> int:
         unmoved = np.maximum(unmoved, share)
     enough = steps[unmoved <= UNMOVED]
     return int(enough[0]) if enough.size else MOST_STEPS
-
-
-def fitted_mixture(draws: Vector, generator: np.random.Generator) -> Any:
-    """Fit a mixture of Gaussians to draws with mean 0 and standard deviation 1."""
-    from sklearn.exceptions import ConvergenceWarning  # slow to import, and many fits never jump
-    from sklearn.mixture import GaussianMixture
-
-    count, dimensions = draws.shape
-    mixture = GaussianMixture(
-        n_components=int(np.clip(count // (10 * dimensions), 1, COMPONENTS * dimensions)),
-        reg_covar=1e-4,  # a hundredth of the sd: no component shrinks to a point
-        tol=1e-2,  # good enough for a proposal
-        max_iter=10,
-        random_state=np.random.RandomState(generator.integers(2**31)),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # any mixture proposes validly
-        return mixture.fit(draws)

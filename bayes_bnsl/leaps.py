@@ -19,7 +19,7 @@ from bayes_bnsl.optimum import Vector
 
 __all__ = ["FIRST_STEP", "Ends", "Trajectories", "leap"]
 
-LEAPS = 4
+LEAPS = 2
 """Trajectories of each draw."""
 
 MOST_STEPS = 15

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
@@ -57,6 +58,9 @@ After the least they also leap in between, as long as they do not meet the bar.
 
 UNMIXED = ("chains_disagree", "few_draws", "few_jumps")
 """What jumps and leaps mend. Divergences they do not: they want a round with smaller steps."""
+
+REMEMBERED = 4
+"""Times that all draws moved, whose places the next map is fitted to: two sweeps."""
 
 KEPT = 1000
 """Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
@@ -255,6 +259,7 @@ class _Mover:
     cores: int
     step: float = FIRST_STEP
     metric: Vector | None = None
+    visited: deque[Vector] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     @cached_property
     def log_densities(self) -> Callable[[Vector], Vector]:
@@ -269,10 +274,12 @@ class _Mover:
     ) -> nuts.Drawn:
         """Let every draw leap within its mode, if asked, and jump between those of all chains."""
         shape = drawn.positions.shape
-        visited = flat = drawn.positions.reshape(-1, shape[-1])
+        flat = drawn.positions.reshape(-1, shape[-1])
+        self.visited.append(flat)
         if leaps and self.metric is not None:
             flat, self.step = leap(flat, self.trajectories, self.metric, self.step, generator)
-            visited = np.concatenate([visited, flat])
+            self.visited.append(flat)
+        visited = np.concatenate(self.visited)
         flat, log_density, moved, self.metric = jump(
             flat, self.log_densities, generator, visited=visited, cores=self.cores
         )

@@ -12,7 +12,7 @@ from bayes_bnsl import model as models
 from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
-from bayes_bnsl.optimum import find_modes
+from bayes_bnsl.optimum import Mode, around, find_modes
 from bayes_bnsl.priors import Scale
 from problems import NAMED, simulated
 
@@ -154,3 +154,23 @@ def test_priors_that_exclude_the_data_are_named(fit_line, line_curve):
     """The density of a slope that overflows is zero wherever one starts."""
     with pytest.raises(ValueError, match=r"zero at every start\. The priors may exclude the data"):
         fit_line(line_curve, law=M1(), priors={"sigma": 1e-200}, seed=1)
+
+
+class TestAround:
+    def test_draws_have_the_covariance_of_a_normal_posterior(self):
+        covariance = np.array([[1e-4, 9e-4], [9e-4, 0.04]])
+        precision, top = np.linalg.inv(covariance), np.array([0.3, -1.0])
+
+        def log_density(z):
+            return float(-0.5 * (z - top) @ precision @ (z - top)), -precision @ (z - top)
+
+        draws = around(Mode(0.0, top), log_density, 20_000, np.random.default_rng(1))
+        np.testing.assert_allclose(draws.mean(axis=0), top, atol=0.01)
+        np.testing.assert_allclose(np.cov(draws.T), covariance, rtol=0.05)
+
+    def test_where_the_density_is_flat_or_bends_upward_the_prior_bounds_it(self):
+        def log_density(z):
+            return float(0.5 * z[0] ** 2 - 50 * z[1] ** 2), np.array([z[0], -100 * z[1]])
+
+        draws = around(Mode(0.0, np.zeros(2)), log_density, 20_000, np.random.default_rng(2))
+        np.testing.assert_allclose(draws.std(axis=0), [1.0, 0.1], rtol=0.03)
