@@ -23,13 +23,12 @@ from bayes_bnsl.columns import Fault, checked_number, checked_numbers, refuse
 from bayes_bnsl.comparison import Comparison
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.errors import did_you_mean
+from bayes_bnsl.logs import SMALLEST, exp_in_range
 from bayes_bnsl.mixture import is_mixed, mix, parts
 from bayes_bnsl.noise import Correlated, log_density
 from bayes_bnsl.result import Fit
 
 __all__ = ["forecast", "interval", "log_score"]
-
-SMALLEST_LOG, LARGEST_LOG = np.log([np.finfo(float).tiny, np.finfo(float).max])
 
 
 def forecast(
@@ -121,7 +120,7 @@ def forecast(
         log_mu = unseen.bent(fit.law, theta, log_x, last, fit.scale, rate, own, falling=falling)
     log_se = None
     if y_se is not None:  # far beyond the data y may be too small to divide by
-        log_se = _checked_errors(y_se, at) / np.exp(np.maximum(log_mu, SMALLEST_LOG / 3))
+        log_se = _checked_errors(y_se, at) / np.exp(np.maximum(log_mu, SMALLEST / 3))
     scale = noise.scale(theta, log_se, place=fit.scale.place(log_x)).transpose("sample", ...)
     members = _members(problem, run)
     seen = None if members is None else problem.points(theta)[1].of(members)
@@ -135,7 +134,7 @@ def forecast(
     if isinstance(noise, Correlated):
         scale = log_mu.copy(data=total)
     draws = {
-        name: curve.to_reported(np.exp(np.clip(logged, SMALLEST_LOG, LARGEST_LOG)))
+        name: curve.to_reported(exp_in_range(logged))
         for name, logged in (("curve", log_mu), ("y", log_mu + residual))
     }
     draws |= {"location": log_mu + location, "scale": scale}

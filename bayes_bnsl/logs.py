@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "LARGEST",
+    "SMALLEST",
     "Theta",
     "along",
     "each_break",
+    "exp_in_range",
     "is_zero",
     "line_through",
     "log",
@@ -22,6 +25,9 @@ __all__ = [
     "sigmoid",
     "softplus",
 ]
+
+SMALLEST, LARGEST = np.log([np.finfo(float).tiny, np.finfo(float).max])
+"""Logs of what a float can hold."""
 
 Theta = Mapping[str, Any]
 """Parameter values by name: floats, arrays (breaks last), DataArrays or tensors."""
@@ -41,6 +47,11 @@ def log(value: Any, xp: Any = np) -> Any:
     """Return the natural logarithm; a limit of exactly 0 is legal and gives -inf."""
     with np.errstate(divide="ignore"):
         return xp.log(value)
+
+
+def exp_in_range(logged: Any) -> Any:
+    """Return the exponential, or the smallest or largest float where it is none."""
+    return np.exp(np.clip(logged, SMALLEST, LARGEST))
 
 
 def log_of(theta: Theta, name: str, xp: Any = np) -> Any:

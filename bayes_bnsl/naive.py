@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from bayes_bnsl.columns import checked_numbers
 from bayes_bnsl.curve import Curve
+from bayes_bnsl.logs import exp_in_range
 
 __all__ = ["lognormal_forecast", "naive_forecasts"]
 
@@ -84,11 +85,10 @@ def lognormal_forecast(
     sd = max(sd, SMALLEST_SPREAD)
     z = ndtri((np.arange(DRAWS) + 0.5) / DRAWS)
     log_curve = np.broadcast_to(log_y, (DRAWS, x.size))
-    with np.errstate(over="ignore", under="ignore"):  # a line leads anywhere
-        draws = {
-            key: (("sample", "x"), seen.to_reported(np.exp(logged)))
-            for key, logged in (("curve", log_curve), ("y", log_curve + sd * z[:, None]))
-        }
+    draws = {
+        key: (("sample", "x"), seen.to_reported(exp_in_range(logged)))  # a line leads anywhere
+        for key, logged in (("curve", log_curve), ("y", log_curve + sd * z[:, None]))
+    }
     attrs: dict[str, Any] = {"law": name, "name": seen.name}
     attrs |= {"x_name": seen.x_name, "y_name": seen.y_name}
     if seen.ceiling is not None:

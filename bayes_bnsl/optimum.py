@@ -136,5 +136,6 @@ def around(mode: Mode, log_density: LogDensity, n: int, generator: np.random.Gen
     """
     curvature = -approx_fprime(mode.position, lambda z: log_density(z)[1], STEP)
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-    standard = generator.standard_normal((n, len(mode.position)))
-    return mode.position + standard / np.sqrt(np.maximum(values, 1.0)) @ vectors.T
+    # the symmetric root changes little with the curvature; signs of vectors may change at once
+    root = vectors / np.sqrt(np.maximum(values, 1.0)) @ vectors.T
+    return mode.position + generator.standard_normal((n, len(mode.position))) @ root

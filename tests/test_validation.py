@@ -9,6 +9,9 @@ import pytest
 import bayes_bnsl as bb
 from problems import NAMED
 
+TOO_SHORT = ("few_draws", "chains_disagree")
+"""What may be said of chains of 20 draws."""
+
 KNOWN = {"sigma": 0.02}
 
 
@@ -165,17 +168,19 @@ class TestBacktest:
 
     def test_one_that_did_not_converge_is_flagged_and_counted(self, curve):
         with pytest.warns(
-            bb.NotConvergedWarning, match=r"M1 .*: 6 x seen \(few_draws\)\. Raise max_gradients"
+            bb.NotConvergedWarning,
+            match=rf"M1 .*: 6 x seen \(({'|'.join(TOO_SHORT)})\)\. Raise max_gradients",
         ) as caught:
             tested = bb.backtest(
                 curve, bb.M1(), origins=[6], priors=KNOWN, seed=1, draws=20, max_gradients=1
             )
         assert caught[0].filename == __file__
         assert len(caught) == 1
-        assert tested.statuses == {6: "few_draws"}
-        assert rows_of(tested, "M1")["status"].unique().tolist() == ["few_draws"]
+        status = tested.statuses[6]
+        assert status in TOO_SHORT
+        assert rows_of(tested, "M1")["status"].unique().tolist() == [status]
         assert tested.summary().loc[(2.0, "M1"), "points"] == 1
-        assert "Not to be relied on: 6 x seen (few_draws)." in str(tested)
+        assert f"Not to be relied on: 6 x seen ({status})." in str(tested)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
@@ -230,7 +235,7 @@ class TestAverage:
             tested.summary()
         assert "no_law" in str(tested)
         assert "no_law" in tested._repr_html_()
-        with pytest.warns(bb.NotConvergedWarning, match=r"6 x seen \(few_draws\)"):
+        with pytest.warns(bb.NotConvergedWarning, match=rf"6 x seen \(({'|'.join(TOO_SHORT)})\)"):
             tested = bb.backtest(
                 curve, self.laws, origins=[6], include_unconverged=True, **settings
             )
