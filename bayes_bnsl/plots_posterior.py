@@ -191,11 +191,15 @@ def _default_pairs(fit: Fit, known: dict[str, xr.DataArray]) -> list[str]:
 def _draw_prior(ax: Any, draws: NDArray[np.float64]) -> list[Any]:
     """Draw the density of a prior behind that of the posterior, and return what was drawn."""
     limits = low, high = ax.get_xlim()
-    inside = draws[(draws >= low) & (draws <= high)]
-    if inside.size < 2 or np.ptp(inside) == 0:
+    beyond = (high - low) / 2  # at the ends of what it is made of, the slope of a density is lost
+    near = draws[(draws >= low - beyond) & (draws <= high + beyond)]
+    if near.size < 2 or np.ptp(near) == 0:
         return []  # the prior has next to nothing here, or is a single value
-    at, density, _ = array_stats.kde(inside, bound_correction=True)
-    height = density * inside.size / draws.size
-    area = ax.fill_between(at, 0, height, color=GREY, alpha=0.4, lw=0.5, zorder=0, label="prior")
+    at, density, _ = array_stats.kde(near, bound_correction=True)
+    height = density * near.size / draws.size
+    seen = (at >= low) & (at <= high)
+    area = ax.fill_between(
+        at[seen], 0, height[seen], color=GREY, alpha=0.4, lw=0.5, zorder=0, label="prior"
+    )
     ax.set_xlim(limits)
     return [area]
