@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
+from numpy.typing import NDArray
 from pymc import pytensorf
+from pymc.initial_point import make_initial_point_fn
+from pytensor import config
+from pytensor import tensor as pt
+from pytensor.graph import rewrite_graph
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
@@ -20,53 +25,81 @@ from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
 from bayes_bnsl.leaps import Ends, Trajectories
 from bayes_bnsl.loops import density_loop, on_cores, trajectory_loop
+from bayes_bnsl.native import Native, gradient_callback
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
 
 __all__ = ["Compiled", "compile_family", "compile_law"]
 
+EXACT = config.change_flags(numba__fastmath=False)
+"""Arithmetic in the order written: otherwise a process that compiles a function and those that
+load it from disk differ in the last bit, and the same seed leads them to other draws.
+"""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Compiled:
-    """A compiled model, before it is given the data of a curve."""
+    """A compiled model, before it is given the data of a curve.
 
-    sampler: Any
-    free: tuple[str, ...]
-    """Names of the free variables."""
+    Its functions take a position: the unconstrained values of the free variables in one vector.
+    """
+
     model: pm.Model
 
-    def with_data(self, data: Mapping[str, Any]) -> Any:
-        """Return nutpie's model for the data of a curve."""
-        names = {variable.name for variable in self.sampler.shared_var_keys}
-        return self.sampler.with_data(**{k: v for k, v in data.items() if k in names})
+    def __post_init__(self) -> None:
+        """Compile what chains need to start; what else is needed, is compiled when it is."""
+        _ = self._callback
 
     @property
+    def free(self) -> list[str]:
+        """Names of the free variables, in the order of the coordinates."""
+        return [variable.name for variable in self.model.free_RVs]
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the free variables, in the order of the unconstrained coordinates."""
-        names, _cuts, shapes = self.sampler.shape_info
-        by_name = {name: tuple(int(n) for n in s) for name, s in zip(names, shapes, strict=True)}
-        return {name: by_name[name] for name in self.free}
+        """Shapes of the free variables."""
+        point = self._initial_point(0).values()
+        return {name: np.shape(value) for name, value in zip(self.free, point, strict=True)}
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a position."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    def draw_prior(
+        self, data: Mapping[str, Any], generator: np.random.Generator, count: int
+    ) -> Vector:
+        """Draw positions from the prior.
+
+        Where a draw lies in unconstrained coordinates depends on the data, and PyMC's function
+        takes those of its model, which may still be of the curve it was compiled for.
+        """
+        pm.set_data(dict(data), model=self.model)
+        points = [self._initial_point(int(seed)) for seed in generator.integers(2**31, size=count)]
+        return np.stack([np.concatenate([np.ravel(v) for v in p.values()]) for p in points])
 
     def log_density(self, data: Mapping[str, Any]) -> LogDensity:
         """Return the log density with its gradient: what NUTS calls, for SciPy."""
-        return self._bound("logp_func", data)
+        call, shared = self._gradient.vm.jit_fn, _shared(self._gradient, data)
+        return lambda position: call(np.ascontiguousarray(position), *shared)
 
     def values(self, data: Mapping[str, Any], positions: Vector) -> Draws:
-        """Return the free variables at unconstrained positions, each of shape (1, n, ...)."""
-        expand = self._bound("expand_func", data)
-        flat = np.stack([np.asarray(expand(position)).ravel() for position in positions])
-        names, cuts, shapes = self.sampler.shape_info
-        at = {
-            name: (cut, tuple(shape)) for name, cut, shape in zip(names, cuts, shapes, strict=True)
-        }
+        """Return the free variables at positions of shape (..., n_dimensions), each (..., ...)."""
+        call, shared = self.constrained.vm.jit_fn, _shared(self.constrained, data)
+        flat = [call(each, *shared)[0] for each in positions.reshape(-1, self.dimensions)]
+        values = np.reshape(flat, positions.shape)
         return {
-            name: flat[None, :, at[name][0]].reshape(1, len(flat), *at[name][1])
-            for name in self.free
+            name: values[..., cut].reshape(*positions.shape[:-1], *self.shapes[name])
+            for name, cut in self._cuts.items()
         }
+
+    def callback(self, data: Mapping[str, Any]) -> tuple[Any, list[NDArray[Any]]]:
+        """Return the log density with its gradient as a C function, and the data it takes."""
+        return self._callback, _shared(self._gradient, data)
 
     def log_densities(self, data: Mapping[str, Any], cores: int) -> Callable[[Vector], Vector]:
         """Return the log density of many positions at once, on so many cores."""
-        shared = self._shared(self._density_alone, data)
+        shared = _shared(self._density, data)
 
         def of_many(positions: Vector) -> Vector:
             return on_cores(self._density_loop, cores, [positions], shared)[0]
@@ -75,7 +108,7 @@ class Compiled:
 
     def trajectories(self, data: Mapping[str, Any], cores: int) -> Trajectories:
         """Return what follows Hamiltonian trajectories from many positions, on so many cores."""
-        _, shared = self._compiled("logp_func", data)
+        shared = _shared(self._gradient, data)
 
         def of_many(
             positions: Vector, momenta: Vector, sizes: Vector, counts: Any, metric: Vector
@@ -85,55 +118,82 @@ class Compiled:
 
         return of_many
 
-    def _bound(self, function: str, data: Mapping[str, Any]) -> Any:
-        """Return one of nutpie's compiled functions of a position, with the data in it."""
-        compiled, shared = self._compiled(function, data)
-        return lambda position: compiled(np.ascontiguousarray(position), *shared)
+    @cached_property
+    def _initial_point(self) -> Callable[[int], dict[str, NDArray[Any]]]:
+        """What draws the unconstrained values of all free variables from the prior."""
+        return make_initial_point_fn(
+            model=self.model,
+            default_strategy="prior",
+            jitter_rvs=set(),
+            return_transformed=True,
+        )
 
-    def _compiled(self, function: str, data: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-        """Return one of nutpie's functions as Numba compiled it, and the data it is called with."""
-        compiled = getattr(self.sampler, function)
-        return compiled.vm.jit_fn, self._shared(compiled, data)
+    @property
+    def _cuts(self) -> dict[str, slice]:
+        """Where each free variable lies in a position."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
+        ends = pairwise(np.cumsum([0, *sizes]))
+        return {name: slice(*between) for name, between in zip(self.free, ends, strict=True)}
 
-    def _shared(self, compiled: Any, data: Mapping[str, Any]) -> list[Any]:
-        """Return the data that a compiled function is called with, in its order."""
-        shared = self.with_data(data).shared_data
-        keys = {variable.name: key for variable, key in self.sampler.shared_var_keys.items()}
-        return [
-            # what is no data of the curve is the length of a dimension, as the law has it
-            shared[keys[variable.name]] if variable.name in keys else variable.get_value()
-            for variable in compiled.get_shared()
-        ]
+    def _function(self, outputs: Sequence[Any]) -> Any:
+        """Compile outputs that depend on the free variables as a function of a position."""
+        point = {
+            variable.name: np.zeros(shape)
+            for variable, shape in zip(self.model.value_vars, self.shapes.values(), strict=True)
+        }
+        outputs, position = pytensorf.join_nonshared_inputs(point, outputs, self.model.value_vars)
+        with self.model, EXACT:  # the model says which checks are left out
+            function = pytensorf.compile(inputs=[position], outputs=outputs, mode="NUMBA")
+            self._native(function)
+        return function
 
     @cached_property
-    def _density_alone(self) -> Any:
+    def _gradient(self) -> Any:
+        """The log density with its gradient."""
+        rewrites = ["canonicalize", "stabilize", "local_remove_check_parameter"]
+        density: Any = rewrite_graph(self.model.logp(), include=rewrites)
+        slopes: Any = pt.grad(density, self.model.value_vars)
+        return self._function([density, pt.concatenate([slope.ravel() for slope in slopes])])
+
+    @cached_property
+    def _density(self) -> Any:
         """The log density without its gradient, which costs as much again."""
-        model = self.model
-        (log_density,), position = pytensorf.join_nonshared_inputs(
-            model.initial_point(0), [model.logp()], model.value_vars
-        )
-        with model:  # whose settings say which checks are left out
-            return pytensorf.compile(inputs=[position], outputs=log_density, mode="NUMBA")
+        return self._function([self.model.logp()])
+
+    @cached_property
+    def constrained(self) -> Any:
+        """The free variables as a function of a position, one after the other."""
+        values = self.model.replace_rvs_by_values(self.model.free_RVs)
+        return self._function([pt.concatenate([value.ravel() for value in values])])
+
+    @cached_property
+    def _callback(self) -> Any:
+        return gradient_callback(self._native(self._gradient))
 
     @cached_property
     def _density_loop(self) -> Any:
-        return density_loop(self._density_alone.vm.jit_fn)
+        return density_loop(self._native(self._density))
 
     @cached_property
     def _trajectory_loop(self) -> Any:
-        return trajectory_loop(self.sampler.logp_func.vm.jit_fn)
+        return trajectory_loop(self._native(self._gradient))
 
-    def draw_prior(
-        self, data: Mapping[str, Any], generator: np.random.Generator, count: int
-    ) -> Vector:
-        """Draw positions from the prior.
+    def _native(self, function: Any) -> Native:
+        return Native.of(function, np.zeros(self.dimensions), *_shared(function, {}))
 
-        Where a draw lies in unconstrained coordinates depends on the data, and nutpie's function
-        takes those of the PyMC model, which may still be of the curve it was compiled for.
-        """
-        pm.set_data(dict(data), model=self.model)
-        seeds = generator.integers(2**31, size=count)
-        return np.stack([self.sampler.initial_point_func(int(seed)) for seed in seeds])
+
+def _shared(function: Any, data: Mapping[str, Any]) -> list[NDArray[Any]]:
+    """Return the data that a compiled function is called with, in its order.
+
+    What is not of the curve is the length of a dimension, as the law has it.
+    """
+    arrays = []
+    for variable in function.get_shared():
+        own = variable.get_value()
+        given = np.array(data.get(variable.name, own), dtype=own.dtype, order="C")
+        given.flags.writeable = False
+        arrays.append(given)
+    return arrays
 
 
 _compiled: dict[tuple[Any, ...], Compiled] = {}
@@ -152,12 +212,5 @@ def compile_family(family: Family) -> Compiled:
 
 def _compile(key: tuple[Any, ...], build: Callable[[], pm.Model]) -> Compiled:
     if key not in _compiled:
-        model = build()
-        # Nutpie stores the free variables alone: draws.py makes the parameters of them in NumPy,
-        # in less time than a second compilation takes.
-        free = tuple(variable.name for variable in model.free_RVs)
-        sampler = nutpie.compile_pymc_model(
-            model, var_names=free, default_initialization_strategy="prior", jitter_rvs=set()
-        )
-        _compiled[key] = Compiled(sampler, free, model)
+        _compiled[key] = Compiled(build())
     return _compiled[key]

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 
-__all__ = ["Gaussians"]
+from bayes_bnsl.optimum import Vector
 
-type Vector = NDArray[np.float64]
+__all__ = ["Gaussians"]
 
 COMPONENTS = 8
 """Most components for each dimension; ridges bend, and each piece wants its own."""

@@ -10,42 +10,46 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_bnsl.native import Native
+
 __all__ = ["density_loop", "on_cores", "trajectory_loop"]
 
 type Array = NDArray[np.float64]
 
 
-def density_loop(log_density: Any) -> Any:
+def density_loop(log_density: Native) -> Any:
     """Return a loop that evaluates a density at many positions.
 
     Parameters
     ----------
-    log_density : callable
-        What Numba compiled: ``log_density(position, *data)[0]`` is the log density.
+    log_density : Native
+        Returns the log density of a position.
 
     Returns
     -------
     callable
         ``loop(positions, *data)`` returns log densities of shape (n,), in a tuple.
     """
+    call = log_density.call
 
     @numba.njit(nogil=True)
     def loop(positions: Any, *data: Any) -> Any:
         densities = np.empty(len(positions))
         for i in range(len(positions)):
-            densities[i] = log_density(positions[i], *data)[0]
+            failed, (value,) = call((positions[i], *data))
+            densities[i] = -np.inf if failed else value[()]
         return (densities,)
 
     return loop
 
 
-def trajectory_loop(gradient: Any) -> Any:
+def trajectory_loop(gradient: Native) -> Any:
     """Return a loop that follows a Hamiltonian trajectory from each of many positions.
 
     Parameters
     ----------
-    gradient : callable
-        What Numba compiled: ``gradient(position, *data)`` returns the log density and its gradient.
+    gradient : Native
+        Returns the log density of a position and its gradient.
 
     Returns
     -------
@@ -53,6 +57,12 @@ def trajectory_loop(gradient: Any) -> Any:
         ``loop(positions, momenta, sizes, counts, metric, *data)`` takes ``counts`` leapfrog steps
         of ``sizes`` and returns positions, log densities, and the energy that was lost.
     """
+    call = gradient.call
+
+    @numba.njit(nogil=True)
+    def at(position: Any, data: Any) -> Any:
+        failed, (log_density, slope) = call((position, *data))
+        return -np.inf if failed else log_density[()], slope
 
     @numba.njit(nogil=True)
     def loop(positions: Any, momenta: Any, sizes: Any, counts: Any, metric: Any, *data: Any) -> Any:
@@ -60,12 +70,12 @@ def trajectory_loop(gradient: Any) -> Any:
         lost = np.empty(len(positions))
         for i in range(len(positions)):
             position, momentum, size = positions[i].copy(), momenta[i].copy(), sizes[i]
-            log_density, slope = gradient(position, *data)
+            log_density, slope = at(position, data)
             before = log_density - 0.5 * np.dot(momentum, momentum)
             for _ in range(counts[i]):
                 momentum += 0.5 * size * np.dot(metric.T, slope)
                 position += size * np.dot(metric, momentum)
-                log_density, slope = gradient(position, *data)
+                log_density, slope = at(position, data)
                 momentum += 0.5 * size * np.dot(metric.T, slope)
             ends[i], densities[i] = position, log_density
             lost[i] = log_density - 0.5 * np.dot(momentum, momentum) - before

@@ -11,13 +11,18 @@ import numpy as np
 import nutpie
 import pymc as pm
 from numpy.typing import NDArray
+from nutpie.compile_pymc import CompiledPyMCModel
 
 from bayes_bnsl import model as models
 from bayes_bnsl.compiled import Compiled
 from bayes_bnsl.draws import Draws, Problem
+from bayes_bnsl.native import addresses, copy_callback
 from bayes_bnsl.optimum import Vector
 
 __all__ = ["Drawn", "Settings", "sample_with_nutpie", "sample_with_pymc"]
+
+POSITION = "position"
+"""What nutpie calls a draw."""
 
 STATISTICS = (
     "depth", "diverging", "energy", "logp", "maxdepth_reached", "mean_tree_accept", "n_steps",
@@ -90,7 +95,7 @@ def sample_with_nutpie(
     Drawn
         Draws and statistics of every chain.
     """
-    model = compiled.with_data(data)
+    model = _nutpie_model(compiled, data)
     trees: list[Any] = []
     for start in range(0, len(seeds), cores):
         running = [
@@ -107,20 +112,42 @@ def sample_with_nutpie(
                 progress_bar=False,
                 progress_callback=report(k),
                 save_warmup=False,
-                store_unconstrained=True,
             )
             for k in range(start, min(start + cores, len(seeds)))
         ]
         try:
+            _ = compiled.constrained  # the first time this compiles, while the chains run
             trees += [chain.wait() for chain in running]
         except BaseException:
             for chain in running:
                 chain.cancel()
             raise
-    values = {name: _stacked(trees, "posterior", name) for name in compiled.free}
     statistics = {name: _stacked(trees, "sample_stats", name) for name in STATISTICS}
     statistics["jumped"] = np.zeros_like(statistics["diverging"])
-    return Drawn(values, statistics, _stacked(trees, "sample_stats", "unconstrained_draw"))
+    drawn = _stacked(trees, "posterior", POSITION)
+    return Drawn(compiled.values(data, drawn), statistics, drawn)
+
+
+def _nutpie_model(compiled: Compiled, data: Mapping[str, Any]) -> CompiledPyMCModel:
+    """Return nutpie's model: of a draw it keeps the position alone."""
+    callback, arrays = compiled.callback(data)
+    n = compiled.dimensions
+    return CompiledPyMCModel(
+        dims={},
+        compiled_logp_func=callback,
+        compiled_expand_func=copy_callback(),
+        initial_point_func=lambda _: np.zeros(n),
+        shared_data=dict(enumerate(arrays)),  # which lie at the addresses in user_data
+        shared_var_keys={},
+        user_data=addresses(arrays),
+        n_expanded=n,
+        shape_info=([POSITION], [slice(0, n)], [(n,)]),
+        logp_func=None,
+        expand_func=None,
+        _n_dim=n,
+        _shapes={POSITION: (n,)},
+        _coords={},
+    )
 
 
 def _stacked(trees: Sequence[Any], group: str, name: str) -> NDArray[np.float64]:

@@ -132,10 +132,14 @@ def around(mode: Mode, log_density: LogDensity, n: int, generator: np.random.Gen
     Returns
     -------
     ndarray, shape (n, n_dimensions)
-        Positions. Where the density is flatter than the prior, the normal is as wide as the prior.
+        Positions. Where the density is flatter than the prior, or has a wall, the normal is as
+        wide as the prior; draws where the density is zero are moved to the mode.
     """
     curvature = -approx_fprime(mode.position, lambda z: log_density(z)[1], STEP)
+    curvature = np.nan_to_num(np.atleast_2d(curvature), nan=0.0, posinf=0.0, neginf=0.0)
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     # the symmetric root changes little with the curvature; signs of vectors may change at once
     root = vectors / np.sqrt(np.maximum(values, 1.0)) @ vectors.T
-    return mode.position + generator.standard_normal((n, len(mode.position))) @ root
+    drawn = mode.position + generator.standard_normal((n, len(mode.position))) @ root
+    possible = [np.isfinite(log_density(each)[0]) for each in drawn]
+    return np.where(np.reshape(possible, (n, 1)), drawn, mode.position)

@@ -177,7 +177,7 @@ def fit_together(
     fits = {}
     for k, name in enumerate(names):
         heights, at = modes[k]
-        at_modes = _parted(compiled.values(data, at), len(names))[1][k]
+        at_modes = _parted(compiled.values(data, at[None]), len(names))[1][k]
         tree = problems[k].tree(
             own[k], theta[k], drawn.statistics, problems[k].modes(at_modes, heights)
         )

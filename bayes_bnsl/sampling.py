@@ -214,7 +214,7 @@ def fit(
             break
         settings, positions = longer, drawn.positions[:, -1]
     seconds = time.perf_counter() - began
-    at_modes = compiled.values(data, np.stack([mode.position for mode in modes]))
+    at_modes = compiled.values(data, np.stack([mode.position for mode in modes])[None])
     heights = np.array([mode.log_density for mode in modes])
     tree = problem.tree(
         drawn.values, parameters, drawn.statistics, problem.modes(at_modes, heights)
@@ -283,13 +283,11 @@ class _Mover:
         flat, log_density, moved, self.metric = jump(
             flat, self.log_densities, generator, visited=visited, cores=self.cores
         )
-        values = {
-            name: array.reshape(*shape[:2], *array.shape[2:])
-            for name, array in self.compiled.values(self.data, flat).items()
-        }
         jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape[:2]))
         changed = {"logp": log_density.reshape(shape[:2]), "jumped": jumped}
-        return nuts.Drawn(values, drawn.statistics | changed, flat.reshape(shape))
+        positions = flat.reshape(shape)
+        values = self.compiled.values(self.data, positions)
+        return nuts.Drawn(values, drawn.statistics | changed, positions)
 
 
 def next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:

@@ -76,11 +76,8 @@ def test_code_blocks_run(page, tmp_path, monkeypatch):
 
 
 def words(text, sampled):
-    """Split text; where numbers depend on the machine, any number is as good as another.
-
-    With the numbers changes how NumPy pads them, so brackets are words too.
-    """
-    return re.sub(r"([][])", r" \1 ", NUMBER.sub("#", text)).split() if sampled else text.split()
+    """Split text; where numbers depend on the machine, any number is as good as another."""
+    return (NUMBER.sub("#", text) if sampled else text).split()
 
 
 def test_table_of_priors():

@@ -82,7 +82,7 @@ class Posterior:
         return self.compiled.draw_prior(self.data, np.random.default_rng(seed), n)
 
     def coordinates(self, position):
-        return self.compiled.values(self.data, position[None])
+        return self.compiled.values(self.data, position[None, None])
 
     def theta(self, position):
         problem = Problem(self.curve, self.law, LogNormal(), {}, Scale.of(self.curve))
@@ -174,3 +174,13 @@ class TestAround:
 
         draws = around(Mode(0.0, np.zeros(2)), log_density, 20_000, np.random.default_rng(2))
         np.testing.assert_allclose(draws.std(axis=0), [1.0, 0.1], rtol=0.03)
+
+    def test_at_a_wall_every_draw_has_a_density(self):
+        def log_density(z):
+            if z[0] > 0:
+                return -np.inf, np.full(1, np.nan)
+            return float(-0.5 * (z[0] - 1) ** 2), 1 - z
+
+        draws = around(Mode(-0.5, np.zeros(1)), log_density, 500, np.random.default_rng(3))
+        assert np.all(draws <= 0)
+        assert np.mean(draws < 0) == pytest.approx(0.5, abs=0.1)

@@ -7,6 +7,8 @@ over the points, in Numba and in NumPy.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import warnings
 from functools import partial
@@ -20,9 +22,13 @@ from scipy.optimize import approx_fprime
 import bayes_bnsl as bb
 from bayes_bnsl.compiled import _compiled, compile_law
 from bayes_bnsl.model import model_data
+from bayes_bnsl.native import Native
 from bayes_bnsl.priors import Scale
 
 THETA = {"a": 0.2, "b": 8.0, "c0": 0.15, "c": [0.4], "d": [300.0], "f": [0.3]}
+THETA_BY_HAND = np.array(
+    [np.log(0.2), np.log(8.0), 0.15, 0.4, np.log(300.0), np.log(0.3), np.log(0.02)]
+)
 SETTINGS = {"seed": 1, "progress": False}
 
 
@@ -117,10 +123,7 @@ def seconds_of(function, *arguments, **settings):
 def test_gradient_beside_one_by_hand(benchmark, n_points):
     curve = curve_of(n_points)
     ours, position = gradient(curve, bb.BNSL(1))
-    theta = np.array(
-        [np.log(0.2), np.log(8.0), 0.15, 0.4, np.log(300.0), np.log(0.3), np.log(0.02)]
-    )
-    points = (curve.log_x, curve.log_y)
+    theta, points = THETA_BY_HAND, (curve.log_x, curve.log_y)
     few = curve_of(60)  # of many points finite differences are too rough
     for rival in (by_numpy, by_numba):  # a rival must be right
         density = partial(lambda rival, at: rival(at, few.log_x, few.log_y)[0], rival)
@@ -140,6 +143,76 @@ def test_gradient_beside_one_by_hand(benchmark, n_points):
     )
     print(f"\nBNSL(1), {n_points} points, log density and gradient: {told}")
     benchmark(ours, position)
+
+
+@pytest.mark.parametrize("n_points", [14, 60, 240, 10_000])
+def test_gradient_as_nuts_calls_it(benchmark, n_points):
+    """Both are called by compiled code; the rival has no priors and no change of coordinates."""
+    curve = curve_of(n_points)
+    compiled = compile_law(curve, bb.BNSL(1), bb.LogNormal(), {})
+    data = model_data(curve, bb.BNSL(1), bb.LogNormal(), {}, Scale.of(curve))
+    position = compiled.draw_prior(data, np.random.default_rng(0), 1)[0]
+    arguments = (position, *compiled.callback(data)[1])
+    call = Native.of(compiled._gradient, *arguments).call
+    log_x, log_y, count = curve.log_x, curve.log_y, 20_000 if n_points < 1000 else 500
+
+    @numba.njit
+    def ours(arguments):
+        total = 0.0
+        for _ in range(count):
+            total += call(arguments)[1][0][()]
+        return total
+
+    @numba.njit
+    def theirs(theta):
+        total = 0.0
+        for _ in range(count):
+            total += by_numba(theta, log_x, log_y)[0]
+        return total
+
+    loops = {"ours": lambda: ours(arguments), "numba": lambda: theirs(THETA_BY_HAND)}
+    best = least_seconds(loops, turns=7, calls=1)
+    times = {name: 1e6 * seconds / count for name, seconds in best.items()}
+    told = f"{times['ours']:.2f} us, {best['ours'] / best['numba']:.2f}x of {times['numba']:.2f} us"
+    print(f"\nBNSL(1), {n_points} points, log density and gradient called by compiled code: {told}")
+    benchmark(loops["ours"])
+
+
+COLD = """
+import time; began = time.perf_counter()
+import warnings; warnings.simplefilter("ignore")
+import nutpie
+import bayes_bnsl as bb
+from bayes_bnsl import nuts
+curve, law = bb.load_curve("four_digit_addition"), bb.BNSL({n_breaks})
+if {ours}:
+    def draw(*arguments, **settings):
+        print(time.perf_counter() - began)
+        raise SystemExit
+    nuts.sample_with_nutpie = draw
+    bb.fit(curve, law, seed=1, progress=False)
+else:
+    compiled = nutpie.compile_pymc_model(bb.build_model(curve, law))
+    print(time.perf_counter() - began)
+"""
+
+
+@pytest.mark.parametrize("n_breaks", [0, 1, 2, 3])
+def test_cold_start(n_breaks):
+    """Seconds from a new Python to the first draw, PyTensor's cache filled, climbs and all.
+
+    The rival is nutpie's own compilation of the same model, without climbs.
+    """
+
+    def seconds(ours):
+        command = [sys.executable, "-c", COLD.format(n_breaks=n_breaks, ours=ours)]
+        runs = [
+            subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(4)
+        ]
+        return np.median([float(run.stdout) for run in runs[1:]])  # the first one fills the cache
+
+    ours, theirs = seconds(True), seconds(False)
+    print(f"\nBNSL({n_breaks}), first draw after {ours:.1f} s; nutpie {theirs / ours:.2f}x")
 
 
 @pytest.mark.parametrize("law", [bb.BNSL(0), bb.BNSL(1), bb.BNSL(3), bb.M4()], ids=str)

@@ -1,0 +1,185 @@
+"""Machine code of a PyTensor function, called at its address from other compiled code.
+
+Numba compiles a function anew into each that calls it, which for a law takes seconds in every
+process. What PyTensor compiled it keeps on disk; code that calls this where it lies is a few lines
+long and compiled in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+from numpy.typing import NDArray
+
+__all__ = ["Native", "addresses", "copy_callback", "gradient_callback"]
+
+NO_DENSITY = 1
+"""What a callback returns where the density is zero or no number: NUTS turns back there."""
+
+NUMBERS = types.CPointer(types.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Native:
+    """A function of a position and data, as machine code."""
+
+    function: Any
+    """The dispatcher of Numba, which owns the code."""
+    arguments: Any
+    """Numba's type of the tuple of arguments."""
+    returned: Any
+    """Numba's type of what comes back."""
+    address: int
+
+    @classmethod
+    def of(cls, function: Any, *arguments: NDArray[Any]) -> Native:
+        """Compile a PyTensor function for arguments like these, or load it from disk.
+
+        Parameters
+        ----------
+        function : pytensor Function
+            Compiled with mode NUMBA.
+        *arguments : ndarray
+            A position and the data.
+        """
+        dispatcher, types_of_arguments = function.vm.jit_fn, (numba.typeof(arguments),)
+        dispatcher.compile(types_of_arguments)
+        compiled = dispatcher.overloads[types_of_arguments]
+        return cls(
+            dispatcher,
+            compiled.signature.args[0],
+            compiled.signature.return_type,
+            compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name),
+        )
+
+    @property
+    def call(self) -> Any:
+        """What compiled code calls: ``failed, returned = call((position, *data))``."""
+
+        @intrinsic
+        def call(_typing: Any, arguments: Any) -> Any:
+            if arguments != self.arguments:
+                raise TypeError(f"Compiled for {self.arguments}, called with {arguments}.")
+
+            def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                convention = context.call_conv
+                code = convention.get_function_type(self.returned, (self.arguments,))
+                address = context.get_constant(types.intp, self.address)
+                pointer = builder.inttoptr(address, code.as_pointer())
+                status, returned = convention.call_function(
+                    builder, pointer, self.returned, (self.arguments,), values
+                )
+                both = [status.is_error, returned]
+                return context.make_tuple(builder, signature.return_type, both)
+
+            return types.Tuple([types.boolean, self.returned])(arguments), generate
+
+        return call
+
+    @property
+    def at(self) -> Any:
+        """What makes the arguments: ``at(position, dimensions, data)`` of two pointers.
+
+        The second points to the numbers of :func:`addresses`.
+        """
+
+        @intrinsic
+        def at(_typing: Any, position: Any, dimensions: Any, data: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                position, dimensions, data = values
+                numbers = (
+                    builder.load(builder.gep(data, [context.get_constant(types.intp, i)]))
+                    for i in range(sum(1 + each.ndim for each in self.arguments.types[1:]))
+                )
+
+                def array(kind: Any, pointer: Any, shape: list[Any]) -> Any:
+                    made = context.make_array(kind)(context, builder)
+                    size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+                    strides = [context.get_constant(types.intp, size)] if shape else []
+                    for length in shape[:0:-1]:
+                        strides.insert(0, builder.mul(strides[0], length))
+                    populate_array(
+                        made,
+                        data=builder.bitcast(pointer, made.data.type),
+                        shape=shape,
+                        strides=strides,
+                        itemsize=context.get_constant(types.intp, size),
+                        meminfo=None,
+                    )
+                    return made._getvalue()
+
+                first, *others = self.arguments.types
+                arrays = [array(first, position, [dimensions])]
+                for kind in others:
+                    pointer = builder.inttoptr(
+                        next(numbers), context.get_data_type(kind.dtype).as_pointer()
+                    )
+                    arrays.append(array(kind, pointer, [next(numbers) for _ in range(kind.ndim)]))
+                return context.make_tuple(builder, signature.return_type, arrays)
+
+            return self.arguments(position, dimensions, data), generate
+
+        return at
+
+
+def addresses(data: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
+    """Return where contiguous arrays lie, each followed by its shape; they must be kept alive."""
+    return np.array([n for array in data for n in (array.ctypes.data, *array.shape)], np.uint64)
+
+
+def gradient_callback(native: Native) -> Any:
+    """Return the C function of a log density and its gradient that NUTS calls.
+
+    Parameters
+    ----------
+    native : Native
+        Returns the log density and its gradient.
+
+    Returns
+    -------
+    numba CFunc
+        ``callback(dimensions, position, gradient, density, data)`` of a count and four pointers,
+        the last one to :func:`addresses`.
+    """
+    call, at = native.call, native.at
+
+    @numba.cfunc(types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64)))
+    def callback(dimensions: Any, position: Any, gradient: Any, density: Any, data: Any) -> int:
+        failed, (value, slopes) = call(at(position, dimensions, data))
+        if failed:
+            return NO_DENSITY
+        density[0] = value[()]
+        finite = np.isfinite(density[0])
+        for i in range(dimensions):
+            gradient[i] = slopes[i]
+            finite &= np.isfinite(slopes[i])
+        return 0 if finite else NO_DENSITY
+
+    return callback
+
+
+@cache
+def copy_callback() -> Any:
+    """Return the C function that keeps of a draw its position.
+
+    Returns
+    -------
+    numba CFunc
+        ``callback(dimensions, count, position, kept, data)``, as nutpie calls it.
+    """
+
+    @numba.cfunc(types.int64(types.uint64, types.uint64, NUMBERS, NUMBERS, types.voidptr))
+    def callback(dimensions: Any, count: Any, position: Any, kept: Any, data: Any) -> int:
+        for i in range(dimensions):
+            kept[i] = position[i]
+        return 0
+
+    return callback

@@ -1,0 +1,107 @@
+"""Compiled functions that are called at their address."""
+
+import os
+import subprocess
+import sys
+from ctypes import POINTER, byref, c_double, c_uint64
+
+import numba
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pytensor.raise_op import Assert
+
+from bayes_bnsl.native import NO_DENSITY, Native, addresses, copy_callback, gradient_callback
+
+position = pt.vector("position")
+vector, scalar, matrix, counts = pt.vector(), pt.scalar(), pt.matrix(), pt.lvector()
+DATA = (np.array([1.0, 2.0]), np.array(3.0), np.arange(6.0).reshape(2, 3), np.array([4, 5, 6]))
+
+
+def native_of(density, data=(), values=()):
+    outputs = [density, pytensor.grad(density, position)]
+    function = pytensor.function([position, *data], outputs, mode="NUMBA")
+    return Native.of(function, np.zeros(2), *values)
+
+
+def called(callback, at, data=()):
+    """Return the code, the log density and the gradient."""
+    gradient, density, where = np.zeros(len(at)), c_double(), addresses(data)
+    code = callback.ctypes(
+        len(at),
+        at.ctypes.data_as(POINTER(c_double)),
+        gradient.ctypes.data_as(POINTER(c_double)),
+        byref(density),
+        where.ctypes.data_as(POINTER(c_uint64)),
+    )
+    return code, density.value, gradient
+
+
+class TestGradientCallback:
+    def test_data_of_every_shape_arrive(self):
+        weights = vector * scalar + pt.dot(matrix, counts.astype("float64"))
+        native = native_of(pt.sum(weights * position**2), (vector, scalar, matrix, counts), DATA)
+        callback, at = gradient_callback(native), np.array([0.5, -2.0])
+        for factor in (1.0, 2.0):  # other data of the same shape, without compiling
+            first, second, third, fourth = DATA
+            data = (factor * first, second, third, fourth)
+            expected = data[0] * 3.0 + third @ fourth
+            code, density, gradient = called(callback, at, data)
+            assert code == 0
+            assert density == pytest.approx(np.sum(expected * at**2))
+            np.testing.assert_allclose(gradient, 2 * expected * at)
+
+    def test_longer_data_need_no_compilation(self):
+        native = native_of(pt.sum(vector) * pt.sum(position), (vector,), (np.ones(2),))
+        callback = gradient_callback(native)
+        assert called(callback, np.ones(2), (np.ones(50),))[1] == 100.0
+
+    @pytest.mark.parametrize("at", [[-1.0, 1.0], [np.inf, 1.0], [np.nan, 1.0]])
+    def test_nuts_is_told_where_there_is_no_density(self, at):
+        callback = gradient_callback(native_of(pt.sum(pt.log(position))))
+        assert called(callback, np.array(at))[0] == NO_DENSITY
+        assert called(callback, np.ones(2))[0] == 0
+
+    def test_a_function_that_raises_has_no_density_there(self):
+        checked = Assert("positive")(position, pt.all(position > 0))
+        callback = gradient_callback(native_of(pt.sum(checked)))
+        assert called(callback, -np.ones(2))[0] == NO_DENSITY
+        assert called(callback, np.ones(2))[:2] == (0, 2.0)
+
+
+def test_a_draw_is_kept_as_it_is():
+    at, kept = np.array([1.5, np.nan, -3.0]), np.zeros(3)
+    pointers = [array.ctypes.data_as(POINTER(c_double)) for array in (at, kept)]
+    assert copy_callback().ctypes(3, 3, *pointers, None) == 0
+    np.testing.assert_array_equal(kept, at)
+
+
+def test_other_types_than_it_was_compiled_for_are_refused():
+    call = native_of(pt.sum(position)).call
+    with pytest.raises(TypeError, match="Compiled for"):
+        numba.njit(lambda at: call((at,)))(np.ones(2, dtype=int))
+
+
+DRAWN = """
+import bayes_bnsl as bb, hashlib, numpy as np
+from bayes_bnsl.compiled import compile_law
+curve = bb.load_curve("four_digit_addition")
+fit = bb.fit(curve, bb.BNSL(0), seed=1, progress=False, draws=300, tune=300)
+print(compile_law(curve, fit.law, fit.noise, fit.priors)._gradient.vm.jit_fn.stats.cache_misses)
+print(hashlib.md5(fit.posterior["a"].values.tobytes()).hexdigest())
+"""
+
+
+def test_a_process_that_loads_from_disk_draws_what_the_one_that_compiled_drew(tmp_path):
+    environment = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", DRAWN],
+            env=environment, capture_output=True, text=True, check=True,
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert "1" in said[0][0]
+    assert said[1][0] == "Counter()", "it compiled again"
+    assert said[0][1] == said[1][1]
