@@ -31,11 +31,6 @@ from bayes_bnsl.optimum import LogDensity, Vector
 
 __all__ = ["Compiled", "compile_family", "compile_law"]
 
-EXACT = config.change_flags(numba__fastmath=False)
-"""Arithmetic in the order written: otherwise a process that compiles a function and those that
-load it from disk differ in the last bit, and the same seed leads them to other draws.
-"""
-
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
@@ -57,7 +52,7 @@ class Compiled:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the free variables."""
+        """Shapes of the free variables, which no transformation of theirs changes."""
         point = self._initial_point(0).values()
         return {name: np.shape(value) for name, value in zip(self.free, point, strict=True)}
 
@@ -81,12 +76,13 @@ class Compiled:
     def log_density(self, data: Mapping[str, Any]) -> LogDensity:
         """Return the log density with its gradient: what NUTS calls, for SciPy."""
         call, shared = self._gradient.vm.jit_fn, _shared(self._gradient, data)
-        return lambda position: call(np.ascontiguousarray(position), *shared)
+        return lambda position: call(np.array(position, order="C"), *shared)
 
     def values(self, data: Mapping[str, Any], positions: Vector) -> Draws:
         """Return the free variables at positions of shape (..., n_dimensions), each (..., ...)."""
         call, shared = self.constrained.vm.jit_fn, _shared(self.constrained, data)
-        flat = [call(each, *shared)[0] for each in positions.reshape(-1, self.dimensions)]
+        rows = np.array(positions, order="C").reshape(-1, self.dimensions)
+        flat = [call(row, *shared)[0] for row in rows]
         values = np.reshape(flat, positions.shape)
         return {
             name: values[..., cut].reshape(*positions.shape[:-1], *self.shapes[name])
@@ -136,13 +132,18 @@ class Compiled:
         return {name: slice(*between) for name, between in zip(self.free, ends, strict=True)}
 
     def _function(self, outputs: Sequence[Any]) -> Any:
-        """Compile outputs that depend on the free variables as a function of a position."""
+        """Compile outputs that depend on the free variables as a function of a position.
+
+        With arithmetic in the order written: otherwise a process that compiles a function and those
+        that load it from disk differ in the last bit, and the same seed leads them to other draws.
+        """
         point = {
             variable.name: np.zeros(shape)
             for variable, shape in zip(self.model.value_vars, self.shapes.values(), strict=True)
         }
         outputs, position = pytensorf.join_nonshared_inputs(point, outputs, self.model.value_vars)
-        with self.model, EXACT:  # the model says which checks are left out
+        in_order = config.change_flags(numba__fastmath=False)
+        with self.model, in_order:  # the model says which checks are left out
             function = pytensorf.compile(inputs=[position], outputs=outputs, mode="NUMBA")
             self._native(function)
         return function
@@ -191,6 +192,8 @@ def _shared(function: Any, data: Mapping[str, Any]) -> list[NDArray[Any]]:
     for variable in function.get_shared():
         own = variable.get_value()
         given = np.array(data.get(variable.name, own), dtype=own.dtype, order="C")
+        if given.ndim != own.ndim:  # compiled code would read beyond what it is given
+            raise ValueError(f"{variable.name} must have {own.ndim} dimensions; got {given.ndim}.")
         given.flags.writeable = False
         arrays.append(given)
     return arrays

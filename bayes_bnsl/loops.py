@@ -60,7 +60,7 @@ def trajectory_loop(gradient: Native) -> Any:
     call = gradient.call
 
     @numba.njit(nogil=True)
-    def at(position: Any, data: Any) -> Any:
+    def evaluated(position: Any, data: Any) -> Any:
         failed, (log_density, slope) = call((position, *data))
         return -np.inf if failed else log_density[()], slope
 
@@ -70,12 +70,12 @@ def trajectory_loop(gradient: Native) -> Any:
         lost = np.empty(len(positions))
         for i in range(len(positions)):
             position, momentum, size = positions[i].copy(), momenta[i].copy(), sizes[i]
-            log_density, slope = at(position, data)
+            log_density, slope = evaluated(position, data)
             before = log_density - 0.5 * np.dot(momentum, momentum)
             for _ in range(counts[i]):
                 momentum += 0.5 * size * np.dot(metric.T, slope)
                 position += size * np.dot(metric, momentum)
-                log_density, slope = at(position, data)
+                log_density, slope = evaluated(position, data)
                 momentum += 0.5 * size * np.dot(metric.T, slope)
             ends[i], densities[i] = position, log_density
             lost[i] = log_density - 0.5 * np.dot(momentum, momentum) - before
@@ -103,7 +103,7 @@ def on_cores(loop: Any, cores: int, arrays: Sequence[Array], data: Sequence[Any]
     list of ndarray
         What the loop returns, in the order of the rows.
     """
-    parts = zip(*(np.array_split(np.ascontiguousarray(a), cores) for a in arrays), strict=True)
+    parts = zip(*(np.array_split(np.array(a, order="C"), cores) for a in arrays), strict=True)
     with ThreadPoolExecutor(cores) as pool:
         results = list(pool.map(lambda part: loop(*part, *data), parts))
     return [np.concatenate(each) for each in zip(*results, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numba
@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 __all__ = ["Native", "addresses", "copy_callback", "gradient_callback"]
 
 NO_DENSITY = 1
-"""What a callback returns where the density is zero or no number: NUTS turns back there."""
+"""What a callback returns where the density is zero or no number: NUTS turns back there.
+
+So it does where the function raises, which must stay rare, as Numba leaks the error. One that
+always raises is seen before NUTS starts: the climbs to the modes call the function from Python.
+"""
 
 NUMBERS = types.CPointer(types.float64)
 
@@ -60,7 +64,7 @@ class Native:
             compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name),
         )
 
-    @property
+    @cached_property
     def call(self) -> Any:
         """What compiled code calls: ``failed, returned = call((position, *data))``."""
 
@@ -84,15 +88,15 @@ class Native:
 
         return call
 
-    @property
-    def at(self) -> Any:
-        """What makes the arguments: ``at(position, dimensions, data)`` of two pointers.
+    @cached_property
+    def gather(self) -> Any:
+        """What makes the arguments: ``gather(position, dimensions, data)`` of two pointers.
 
         The second points to the numbers of :func:`addresses`.
         """
 
         @intrinsic
-        def at(_typing: Any, position: Any, dimensions: Any, data: Any) -> Any:
+        def gather(_typing: Any, position: Any, dimensions: Any, data: Any) -> Any:
             def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
                 position, dimensions, data = values
                 numbers = (
@@ -127,7 +131,7 @@ class Native:
 
             return self.arguments(position, dimensions, data), generate
 
-        return at
+        return gather
 
 
 def addresses(data: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
@@ -149,11 +153,11 @@ def gradient_callback(native: Native) -> Any:
         ``callback(dimensions, position, gradient, density, data)`` of a count and four pointers,
         the last one to :func:`addresses`.
     """
-    call, at = native.call, native.at
+    call, gather = native.call, native.gather
 
     @numba.cfunc(types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64)))
     def callback(dimensions: Any, position: Any, gradient: Any, density: Any, data: Any) -> int:
-        failed, (value, slopes) = call(at(position, dimensions, data))
+        failed, (value, slopes) = call(gather(position, dimensions, data))
         if failed:
             return NO_DENSITY
         density[0] = value[()]

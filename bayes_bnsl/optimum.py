@@ -133,7 +133,7 @@ def around(mode: Mode, log_density: LogDensity, n: int, generator: np.random.Gen
     -------
     ndarray, shape (n, n_dimensions)
         Positions. Where the density is flatter than the prior, or has a wall, the normal is as
-        wide as the prior; draws where the density is zero are moved to the mode.
+        wide as the prior; draws from where NUTS could not start are moved to the mode.
     """
     curvature = -approx_fprime(mode.position, lambda z: log_density(z)[1], STEP)
     curvature = np.nan_to_num(np.atleast_2d(curvature), nan=0.0, posinf=0.0, neginf=0.0)
@@ -141,5 +141,5 @@ def around(mode: Mode, log_density: LogDensity, n: int, generator: np.random.Gen
     # the symmetric root changes little with the curvature; signs of vectors may change at once
     root = vectors / np.sqrt(np.maximum(values, 1.0)) @ vectors.T
     drawn = mode.position + generator.standard_normal((n, len(mode.position))) @ root
-    possible = [np.isfinite(log_density(each)[0]) for each in drawn]
+    possible = [all(np.all(np.isfinite(part)) for part in log_density(each)) for each in drawn]
     return np.where(np.reshape(possible, (n, 1)), drawn, mode.position)

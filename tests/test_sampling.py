@@ -174,6 +174,12 @@ class TestCompiled:
             assert ours[0] == pytest.approx(density, rel=1e-10)
             np.testing.assert_allclose(ours[1], slopes, rtol=1e-10)
 
+    def test_data_of_another_rank_are_refused(self, line_curve):
+        """Compiled code, called at its address, would read what is not there."""
+        compiled = compile_law(line_curve, bb.M1(), bb.LogNormal(), {})
+        with pytest.raises(ValueError, match="x must have 1 dimensions; got 0"):
+            compiled.callback({"x": np.array(3.0)})
+
     def test_is_made_once_for_a_structure(self, line_curve, line_fit, accuracy_fit):
         made = [
             compile_law(fit.curve, fit.law, fit.noise, fit.priors)
