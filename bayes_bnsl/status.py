@@ -55,7 +55,7 @@ SENTENCES = {
 
 BY_JUMPS = (
     " NUTS alone did not mix: {jumped:.0%} of the draws jumped by a mixture fitted to all chains, "
-    "which gives each mode its mass."
+    "which gives each mode its mass but may thin the tails."
 )
 
 
