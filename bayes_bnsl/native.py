@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
+from numba.experimental.function_type import _get_jit_address
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
@@ -56,13 +57,9 @@ class Native:
         """
         dispatcher, types_of_arguments = function.vm.jit_fn, (numba.typeof(arguments),)
         dispatcher.compile(types_of_arguments)
-        compiled = dispatcher.overloads[types_of_arguments]
-        return cls(
-            dispatcher,
-            compiled.signature.args[0],
-            compiled.signature.return_type,
-            compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name),
-        )
+        signature = dispatcher.overloads[types_of_arguments].signature
+        address = _get_jit_address(dispatcher, signature)
+        return cls(dispatcher, signature.args[0], signature.return_type, address)
 
     @cached_property
     def call(self) -> Any:
