@@ -23,9 +23,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
-from bayes_bnsl.leaps import Ends, Trajectories
-from bayes_bnsl.loops import density_loop, on_cores, trajectory_loop
-from bayes_bnsl.native import Native, gradient_callback
+from bayes_bnsl.native import Native, Posterior, gradient_callback
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
 
@@ -89,30 +87,9 @@ class Compiled:
             for name, cut in self._cuts.items()
         }
 
-    def callback(self, data: Mapping[str, Any]) -> tuple[Any, list[NDArray[Any]]]:
+    def posterior(self, data: Mapping[str, Any]) -> Posterior:
         """Return the log density with its gradient as a C function, and the data it takes."""
-        return self._callback, _shared(self._gradient, data)
-
-    def log_densities(self, data: Mapping[str, Any], cores: int) -> Callable[[Vector], Vector]:
-        """Return the log density of many positions at once, on so many cores."""
-        shared = _shared(self._density, data)
-
-        def of_many(positions: Vector) -> Vector:
-            return on_cores(self._density_loop, cores, [positions], shared)[0]
-
-        return of_many
-
-    def trajectories(self, data: Mapping[str, Any], cores: int) -> Trajectories:
-        """Return what follows Hamiltonian trajectories from many positions, on so many cores."""
-        shared = _shared(self._gradient, data)
-
-        def of_many(
-            positions: Vector, momenta: Vector, sizes: Vector, counts: Any, metric: Vector
-        ) -> Ends:
-            arrays = [positions, momenta, sizes, counts]
-            return Ends(*on_cores(self._trajectory_loop, cores, arrays, [metric, *shared]))
-
-        return of_many
+        return Posterior(self._callback, _shared(self._gradient, data))
 
     @cached_property
     def _initial_point(self) -> Callable[[int], dict[str, NDArray[Any]]]:
@@ -157,11 +134,6 @@ class Compiled:
         return self._function([density, pt.concatenate([slope.ravel() for slope in slopes])])
 
     @cached_property
-    def _density(self) -> Any:
-        """The log density without its gradient, which costs as much again."""
-        return self._function([self.model.logp()])
-
-    @cached_property
     def constrained(self) -> Any:
         """The free variables as a function of a position, one after the other."""
         values = self.model.replace_rvs_by_values(self.model.free_RVs)
@@ -170,14 +142,6 @@ class Compiled:
     @cached_property
     def _callback(self) -> Any:
         return gradient_callback(self._native(self._gradient))
-
-    @cached_property
-    def _density_loop(self) -> Any:
-        return density_loop(self._native(self._density))
-
-    @cached_property
-    def _trajectory_loop(self) -> Any:
-        return trajectory_loop(self._native(self._gradient))
 
     def _native(self, function: Any) -> Native:
         return Native.of(function, np.zeros(self.dimensions), *_shared(function, {}))

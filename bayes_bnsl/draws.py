@@ -106,7 +106,7 @@ class Problem:
         return diagnose(
             quantities,
             divergences=int(statistics["diverging"].sum()),
-            jumped=float(np.mean(statistics["jumped"])),
+            restarts=_restarts(statistics["restart"]),
             constant_y=bool(np.ptp(self.curve.y) == 0),
         )
 
@@ -227,6 +227,15 @@ class Problem:
         return xr.Dataset(
             {name: (dims[: array.ndim], array) for name, array in arrays.items()}, coords=coords
         )
+
+
+def _restarts(numbers: NDArray[np.int64]) -> int | None:
+    """Return how many fresh starts of tempered chains arrived; None for chains of NUTS.
+
+    ``numbers`` says which draw of the map each draw descends from, -1 for those from before.
+    """
+    counts = [len(np.unique(chain[chain >= 0])) for chain in numbers]
+    return sum(counts) if np.any(numbers >= 0) else None
 
 
 def flattened(posterior: xr.Dataset) -> dict[str, xr.DataArray]:

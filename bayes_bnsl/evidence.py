@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from bayes_bnsl.density import log_evidence_ratio, log_prior, refuse_pooled
 from bayes_bnsl.draws import Draws, Problem, flattened
 from bayes_bnsl.gaussians import Gaussians
-from bayes_bnsl.jumps import NOWHERE
+from bayes_bnsl.loops import LEAST_DENSITY
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.result import Fit
 
@@ -111,7 +111,7 @@ def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:
         with np.errstate(all="ignore"):  # proposals may be impossible
             theta = {name: (dims[: v.ndim], v) for name, v in problem.parameters(values).items()}
             total = prior + problem.joint_log_likelihood(flattened(xr.Dataset(theta)))
-        return np.where(np.isfinite(total), total, NOWHERE)
+        return np.where(np.isfinite(total), total, LEAST_DENSITY)
 
     generator = np.random.default_rng(fit.seed if seed is None else seed)
     halves = flat[::2], flat[1::2]

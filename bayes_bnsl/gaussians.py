@@ -19,7 +19,7 @@ from bayes_bnsl.optimum import Vector
 
 __all__ = ["Gaussians"]
 
-COMPONENTS = 8
+COMPONENTS = 4
 """Most components for each dimension; ridges bend, and each piece wants its own."""
 
 DRAWS = 10
@@ -47,7 +47,14 @@ class Gaussians:
     """Shape (k, n_dimensions, n_dimensions)."""
 
     @classmethod
-    def fitted(cls, draws: Vector, generator: np.random.Generator, *, cores: int = 1) -> Gaussians:
+    def fitted(
+        cls,
+        draws: Vector,
+        generator: np.random.Generator,
+        *,
+        most: int | None = None,
+        cores: int = 1,
+    ) -> Gaussians:
         """Fit by expectation-maximization, begun by k-means.
 
         Parameters
@@ -56,6 +63,8 @@ class Gaussians:
             With mean 0 and standard deviation 1.
         generator : numpy.random.Generator
             Where the randomness comes from.
+        most : int, optional
+            Most components.
         cores : int, default 1
             Threads; the result does not depend on them.
 
@@ -65,7 +74,8 @@ class Gaussians:
             The mixture: the more draws, the more components.
         """
         n, dimensions = draws.shape
-        k = int(np.clip(n // (DRAWS * dimensions), 1, COMPONENTS * dimensions))
+        most = COMPONENTS * dimensions if most is None else most
+        k = int(np.clip(n // (DRAWS * dimensions), 1, most))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a component without draws does no harm
             labels = kmeans2(draws, k, iter=5, minit="++", rng=generator)[1]
@@ -89,6 +99,33 @@ class Gaussians:
         covariances = squares - means[:, :, None] * means[:, None, :]
         covariances += LEAST_VARIANCE * np.eye(dimensions)
         return cls(counts / counts.sum(), means, covariances)
+
+    def moved(self, centre: Vector, size: Vector) -> Gaussians:
+        """Return the mixture of ``centre + size * draw``.
+
+        Parameters
+        ----------
+        centre, size : ndarray, shape (n_dimensions,)
+            Where its draws are moved to, and by how much they are stretched before.
+        """
+        covariances = self.covariances * size[:, None] * size
+        return Gaussians(self.weights, centre + size * self.means, covariances)
+
+    @cached_property
+    def factors(self) -> Vector:
+        """Lower Cholesky factors of the covariances, shape (k, n_dimensions, n_dimensions)."""
+        return np.linalg.cholesky(self.covariances)
+
+    @cached_property
+    def whitening(self) -> Vector:
+        """Their inverses."""
+        return np.linalg.inv(self.factors)
+
+    @cached_property
+    def constants(self) -> Vector:
+        """Log weights less the logs of what normalizes the components, shape (k,)."""
+        scales = np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
+        return np.log(self.weights) - scales - 0.5 * self.means.shape[1] * np.log(2 * np.pi)
 
     @cached_property
     def _coefficients(self) -> Vector:
@@ -130,9 +167,8 @@ class Gaussians:
     def draw(self, n: int, generator: np.random.Generator) -> Vector:
         """Draw n positions, in no order, shape (n, n_dimensions)."""
         component = generator.choice(len(self.weights), size=n, p=self.weights)
-        factors = np.linalg.cholesky(self.covariances)
         standard = generator.standard_normal((n, self.means.shape[1]))
-        return self.means[component] + np.einsum("nij,nj->ni", factors[component], standard)
+        return self.means[component] + np.einsum("nij,nj->ni", self.factors[component], standard)
 
 
 def _products(positions: Vector) -> Vector:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.experimental.function_type import _get_jit_address
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
-__all__ = ["Native", "addresses", "copy_callback", "gradient_callback"]
+__all__ = ["Native", "Posterior", "addresses", "call_callback", "copy_callback", "gradient_callback"]
 
 NO_DENSITY = 1
 """What a callback returns where the density is zero or no number: NUTS turns back there.
@@ -167,6 +168,21 @@ def gradient_callback(native: Native) -> Any:
     return callback
 
 
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """A log density and its gradient, as compiled code calls them."""
+
+    callback: Any
+    """The C function of :func:`gradient_callback`."""
+    arrays: Sequence[NDArray[Any]]
+    """The data, which lie where it is told to look."""
+
+    @cached_property
+    def data(self) -> NDArray[np.uint64]:
+        """Where they lie."""
+        return addresses(self.arrays)
+
+
 @cache
 def copy_callback() -> Any:
     """Return the C function that keeps of a draw its position.
@@ -184,3 +200,30 @@ def copy_callback() -> Any:
         return 0
 
     return callback
+
+
+@intrinsic
+def call_callback(
+    _typing: Any, address: Any, position: Any, gradient: Any, density: Any, data: Any
+) -> Any:
+    """Call the C function of :func:`gradient_callback` at its address, with arrays.
+
+    ``call_callback(address, position, gradient, density, data)`` returns what that function does.
+    Unlike `Native.call` it is compiled without knowing what it calls, so code with it can be kept
+    on disk.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address, *arrays = values
+        kinds = signature.args[1:]
+        made = [
+            context.make_array(kind)(context, builder, each)
+            for kind, each in zip(kinds, arrays, strict=True)
+        ]
+        count = builder.extract_value(made[0].shape, 0)
+        arguments = [count, *(each.data for each in made)]
+        integer = context.get_value_type(types.int64)
+        code = ir.FunctionType(integer, [argument.type for argument in arguments])
+        return builder.call(builder.inttoptr(address, code.as_pointer()), arguments)
+
+    return types.int64(address, position, gradient, density, data), generate

@@ -16,7 +16,7 @@ from nutpie.compile_pymc import CompiledPyMCModel
 from bayes_bnsl import model as models
 from bayes_bnsl.compiled import Compiled
 from bayes_bnsl.draws import Draws, Problem
-from bayes_bnsl.native import addresses, copy_callback
+from bayes_bnsl.native import copy_callback
 from bayes_bnsl.optimum import Vector
 
 __all__ = ["Drawn", "Settings", "sample_with_nutpie", "sample_with_pymc"]
@@ -51,7 +51,7 @@ class Drawn:
 
     def thinned(self, most: int) -> Drawn:
         """Keep at most so many draws of each chain, evenly spaced, the last among them."""
-        step = -(-next(iter(self.values.values())).shape[1] // most)
+        step = -(-self.positions.shape[1] // most)
 
         def keep(array: Any) -> Any:
             return array[:, ::-1][:, ::step][:, ::-1]
@@ -123,23 +123,23 @@ def sample_with_nutpie(
                 chain.cancel()
             raise
     statistics = {name: _stacked(trees, "sample_stats", name) for name in STATISTICS}
-    statistics["jumped"] = np.zeros_like(statistics["diverging"])
+    statistics["restart"] = np.full(statistics["diverging"].shape, -1)
     drawn = _stacked(trees, "posterior", POSITION)
     return Drawn(compiled.values(data, drawn), statistics, drawn)
 
 
 def _nutpie_model(compiled: Compiled, data: Mapping[str, Any]) -> CompiledPyMCModel:
     """Return nutpie's model: of a draw it keeps the position alone."""
-    callback, arrays = compiled.callback(data)
+    posterior = compiled.posterior(data)
     n = compiled.dimensions
     return CompiledPyMCModel(
         dims={},
-        compiled_logp_func=callback,
+        compiled_logp_func=posterior.callback,
         compiled_expand_func=copy_callback(),
         initial_point_func=lambda _: np.zeros(n),
-        shared_data=dict(enumerate(arrays)),  # which lie at the addresses in user_data
+        shared_data=dict(enumerate(posterior.arrays)),  # which lie at the addresses in user_data
         shared_var_keys={},
-        user_data=addresses(arrays),
+        user_data=posterior.data,
         n_expanded=n,
         shape_info=([POSITION], [slice(0, n)], [(n,)]),
         logp_func=None,
@@ -197,7 +197,7 @@ def sample_with_pymc(
         for name, array in tree["sample_stats"].data_vars.items()
     }
     statistics = {name: statistics[name] for name in STATISTICS if name in statistics}
-    statistics["jumped"] = np.zeros_like(statistics["diverging"])
+    statistics["restart"] = np.full(statistics["diverging"].shape, -1)
     return Drawn(values, statistics, np.empty((len(positions), settings.draws, 0)))
 
 

@@ -168,7 +168,7 @@ def fit_together(
         if not unfinished:
             break
         worst = min(unfinished, key=lambda each: each.effective_draws)
-        longer = next_round(settings, worst, most_draws=int(max_gradients / steps))
+        longer = _next_round(settings, worst, most_draws=int(max_gradients / steps))
         if longer == settings:
             break
         settings, positions = longer, drawn.positions[:, -1]
@@ -188,6 +188,22 @@ def fit_together(
         )  # fmt: skip
     _announce(fits)
     return {name: fits[name] for name in by_name}
+
+
+def _next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
+    """Return more draws if the round had too few, smaller steps if it diverged.
+
+    The settings come back as they are when what is lacking is out of reach.
+    """
+    lacking = 2 * LEAST_EFFECTIVE_DRAWS / max(status.effective_draws, 1.0)
+    least = 1 if status.name == "divergent" else 2
+    most = 3 if status.divergences else 8  # a chain that diverged tells little of what is needed
+    growth = int(np.clip(np.ceil(lacking), least, most))
+    draws = min(settings.draws * growth, most_draws)
+    if draws < settings.draws * least:
+        return settings
+    finer = 5.0 if status.divergences else 1.0
+    return nuts.Settings(draws, settings.tune, 1 - (1 - settings.target_accept) / finer)
 
 
 def _is_shared(name: str) -> bool:

@@ -1,10 +1,8 @@
-"""From a curve to a fit: climb to the modes, then NUTS in rounds until it has converged.
+"""From a curve to a fit: climb to the modes, then NUTS, then tempered chains if it did not mix.
 
-Chains start dispersed over the modes. If a round of draws does not meet the bar of
-:class:`~bayes_bnsl.status.Status`, its draws jump between the modes that the chains have seen
-(:func:`~bayes_bnsl.jumps.jump`), which weighs the modes by their mass, and leap within them
-(:func:`~bayes_bnsl.leaps.leap`). If that is not enough, or transitions diverged, a longer round
-starts where it ended, with smaller steps if it diverged, until `max_gradients` are spent.
+Chains of NUTS start dispersed over the modes. If their draws do not meet the bar of
+:class:`~bayes_bnsl.status.Status`, chains are tempered (:func:`~bayes_bnsl.tempering.rounds`), in
+rounds that grow until their draws do, or `max_gradients` are spent.
 """
 
 from __future__ import annotations
@@ -12,28 +10,23 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from bayes_bnsl import model as models
-from bayes_bnsl import nuts
+from bayes_bnsl import nuts, tempering
 from bayes_bnsl.arguments import Priors, check_arguments
-from bayes_bnsl.compiled import Compiled, compile_law
+from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.draws import Problem
+from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.evidence import log_evidence
-from bayes_bnsl.jumps import jump
 from bayes_bnsl.law import Law
-from bayes_bnsl.leaps import FIRST_STEP, Trajectories, leap
 from bayes_bnsl.noise import LogNormal, Noise, choices
-from bayes_bnsl.optimum import Vector, around, find_modes
+from bayes_bnsl.optimum import around, find_modes
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit
@@ -50,17 +43,8 @@ MOST_POINTS = 1000
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
 
-SWEEPS = (2, 24)
-"""Least and most times that the draws of a round jump, each time from a better map of the modes.
-
-After the least they also leap in between, as long as they do not meet the bar.
-"""
-
-UNMIXED = ("chains_disagree", "few_draws", "few_jumps")
-"""What jumps and leaps mend. Divergences they do not: they want a round with smaller steps."""
-
-REMEMBERED = 4
-"""Times that all draws moved, whose places the next map is fitted to: two sweeps."""
+UNMIXED = ("chains_disagree", "divergent", "few_draws")
+"""What tempered chains mend."""
 
 KEPT = 1000
 """Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
@@ -83,7 +67,7 @@ def fit(
     seed: int | None = None,
     progress: bool = True,
 ) -> Fit:
-    """Fit a law to a curve: MAP by SciPy, then NUTS until the draws have converged.
+    """Fit a law to a curve: MAP by SciPy, NUTS, and tempered chains until draws have converged.
 
     Parameters
     ----------
@@ -101,22 +85,23 @@ def fit(
         What the default priors take from a curve. Give that of the whole curve when you fit a
         part of it and mean the same priors.
     draws : int, default 1000
-        Draws of each chain in the first round.
+        Draws of each chain.
     chains : int, default 4
         Number of chains, at least 2.
     max_gradients : int, default 3 million
-        Most gradients of the log density that a round may take; rounds grow until the draws
-        have converged or the next one would need more. Three million take about half a minute
-        on two cores for 50 points.
+        Most gradients of the log density that a round of tempered chains may take; rounds grow
+        until the draws have converged or the next one would need more. Three million take about
+        half a minute on two cores for 50 points.
     tune : int, default 500
-        Steps at the start of each round that adapt the sampler and are not kept.
+        Steps of NUTS at the start that adapt it and are not kept.
     target_accept : float, default 0.8
         Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
     sampler : {"nutpie", "pymc"}
-        Whose NUTS: nutpie's, or PyMC's own, which is slower and runs one round only.
+        Whose NUTS: nutpie's, or PyMC's own, which is slower, and is not followed by tempered
+        chains.
     cores : int, optional
-        How many chains run at once, all of them by default; and how many cores draws that jump
-        may use, all there are by default.
+        How many chains run at once: by default all of NUTS, and of tempered ones as many as there
+        are cores.
     seed : int, optional
         Makes the result repeatable. Drawn at random, and kept in the fit, by default.
     progress : bool, default True
@@ -168,7 +153,7 @@ def fit(
     compiled = compile_law(curve, law, noise, priors)
     began = time.perf_counter()
     data = models.model_data(curve, law, noise, priors, scale)
-    starts = compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks))
+    starts = prior = compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks))
     if len(curve) > MOST_POINTS:  # tops of some of the points are near those of all
         some = curve.take(np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(int))
         rough = compiled.log_density(models.model_data(some, law, noise, priors, scale))
@@ -179,40 +164,37 @@ def fit(
     positions = np.concatenate(
         [around(credible[k % len(credible)], log_density, 1, generator) for k in range(chains)]
     )
-    moved = _Mover(compiled, data, cores or os.cpu_count() or 1)
     settings = nuts.Settings(draws, tune, target_accept)
-    while True:
-        if sampler == "pymc":
-            drawn = nuts.sample_with_pymc(
-                problem, positions, seed, settings, cores=cores or chains, progress=progress
+    if sampler == "pymc":
+        drawn = nuts.sample_with_pymc(
+            problem, positions, seed, settings, cores=cores or chains, progress=progress
+        )
+    else:
+        seeds = [int(number) for number in generator.integers(2**31, size=chains)]
+        with chains_progress(chains, draws + tune, shown=progress) as report:
+            drawn = nuts.sample_with_nutpie(
+                compiled, data, positions, seeds, settings, cores=cores or chains, report=report
             )
-        else:
-            seeds = [int(number) for number in generator.integers(2**31, size=chains)]
-            with chains_progress(chains, settings.draws + tune, shown=progress) as report:
-                drawn = nuts.sample_with_nutpie(
-                    compiled, data, positions, seeds, settings,
-                    cores=cores or chains, report=report,
-                )  # fmt: skip
-        steps = chains * float(np.mean(drawn.statistics["n_steps"]))
-        drawn = drawn.thinned(max(draws, KEPT))
-        parameters = problem.parameters(drawn.values)
-        status = problem.diagnose(drawn.values, parameters, drawn.statistics)
-        if sampler == "pymc":
-            break
-        enough = chains * settings.draws > LEAST_EFFECTIVE_DRAWS
-        least, most = SWEEPS if enough and status.name in UNMIXED else (0, 0)
-        for sweep in range(1, most + 1):
-            drawn = moved(drawn, generator, leaps=sweep > least)
-            parameters = problem.parameters(drawn.values)
-            status = problem.diagnose(drawn.values, parameters, drawn.statistics)
-            if sweep >= least and status.name not in UNMIXED:
+
+    def judged(drawn: nuts.Drawn) -> tuple[nuts.Drawn, Draws, Status]:
+        """Return the draws that are kept, the parameters, and whether to trust them."""
+        kept = drawn.thinned(max(draws, KEPT))
+        parameters = problem.parameters(kept.values)
+        return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
+
+    drawn, parameters, status = judged(drawn)
+    if sampler == "nutpie" and status.name in UNMIXED and worth_tempering(draws, chains, max_gradients):
+        tempered = tempering.rounds(
+            compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
+            steps=draws, target_accept=target_accept, cores=cores or os.cpu_count() or 1,
+        )  # fmt: skip
+        for done in tempered:
+            if done.draws.shape[1] >= draws:
+                at = nuts.Drawn({}, done.statistics, done.draws).thinned(max(draws, KEPT))
+                values = compiled.values(data, at.positions)
+                drawn, parameters, status = judged(replace(at, values=values))
+            if status.ok or 2 * done.gradients > max_gradients:
                 break
-        if status.ok or status.name in ("constant_y", "few_jumps"):
-            break
-        longer = next_round(settings, status, most_draws=int(max_gradients / steps))
-        if longer == settings:
-            break
-        settings, positions = longer, drawn.positions[:, -1]
     seconds = time.perf_counter() - began
     at_modes = compiled.values(data, np.stack([mode.position for mode in modes])[None])
     heights = np.array([mode.log_density for mode in modes])
@@ -250,57 +232,7 @@ def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) 
     return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
 
 
-@dataclass
-class _Mover:
-    """Moves all draws of a fit at once; compiles what it takes when it is first needed."""
-
-    compiled: Compiled
-    data: Any
-    cores: int
-    step: float = FIRST_STEP
-    metric: Vector | None = None
-    visited: deque[Vector] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-
-    @cached_property
-    def log_densities(self) -> Callable[[Vector], Vector]:
-        return self.compiled.log_densities(self.data, self.cores)
-
-    @cached_property
-    def trajectories(self) -> Trajectories:
-        return self.compiled.trajectories(self.data, self.cores)
-
-    def __call__(
-        self, drawn: nuts.Drawn, generator: np.random.Generator, *, leaps: bool
-    ) -> nuts.Drawn:
-        """Let every draw leap within its mode, if asked, and jump between those of all chains."""
-        shape = drawn.positions.shape
-        flat = drawn.positions.reshape(-1, shape[-1])
-        self.visited.append(flat)
-        if leaps and self.metric is not None:
-            flat, self.step = leap(flat, self.trajectories, self.metric, self.step, generator)
-            self.visited.append(flat)
-        visited = np.concatenate(self.visited)
-        flat, log_density, moved, self.metric = jump(
-            flat, self.log_densities, generator, visited=visited, cores=self.cores
-        )
-        jumped = np.logical_or(drawn.statistics["jumped"], moved.reshape(shape[:2]))
-        changed = {"logp": log_density.reshape(shape[:2]), "jumped": jumped}
-        positions = flat.reshape(shape)
-        values = self.compiled.values(self.data, positions)
-        return nuts.Drawn(values, drawn.statistics | changed, positions)
-
-
-def next_round(settings: nuts.Settings, status: Status, most_draws: int) -> nuts.Settings:
-    """Return more draws if the round had too few, smaller steps if it diverged.
-
-    The settings come back as they are when what is lacking is out of reach.
-    """
-    lacking = 2 * LEAST_EFFECTIVE_DRAWS / max(status.effective_draws, 1.0)
-    least = 1 if status.name == "divergent" else 2
-    most = 3 if status.divergences else 8  # a chain that diverged tells little of what is needed
-    growth = int(np.clip(np.ceil(lacking), least, most))
-    draws = min(settings.draws * growth, most_draws)
-    if draws < settings.draws * least:
-        return settings
-    finer = 5.0 if status.divergences else 1.0
-    return nuts.Settings(draws, settings.tune, 1 - (1 - settings.target_accept) / finer)
+def worth_tempering(draws: int, chains: int, max_gradients: int) -> bool:
+    """Tell whether so many draws could meet the bar, and tempered chains are within the budget."""
+    enough = chains * draws > LEAST_EFFECTIVE_DRAWS
+    return enough and tempering.least_gradients(chains) <= max_gradients

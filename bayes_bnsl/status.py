@@ -2,7 +2,7 @@
 
 The bar: rank-normalised R-hat at most 1.01 and bulk and tail effective sample size at least
 400 for every parameter and for log mu at both ends of the data and at ten times their end,
-and no divergence. If the draws had to jump between modes, at least 98 % of them have jumped.
+and no divergence. If chains had to be tempered, at least 100 fresh starts arrived.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["Status", "diagnose"]
 
 MOST_R_HAT = 1.01
 LEAST_EFFECTIVE_DRAWS = 400
-LEAST_JUMPED = 0.98
+LEAST_RESTARTS = 100
 
 SENTENCES = {
     "converged": (
         "Converged: R-hat at most {r_hat:.3f}, at least {effective_draws:.0f} effective draws "
-        "of every quantity, no divergence.{by_jumps}"
+        "of every quantity, no divergence.{by_tempering}"
     ),
     "divergent": (
         "{divergences} transitions diverged: the sampler could not follow the posterior into "
@@ -42,10 +42,10 @@ SENTENCES = {
         "Only {effective_draws:.0f} effective draws of {worst_effective_draws} (should be at "
         "least 400): the ends of intervals are noisy. Raise max_gradients."
     ),
-    "few_jumps": (
-        "The chains did not mix, and only {jumped:.0%} of the draws could jump between the places "
-        "they had visited (should be at least 98%): how much each mode weighs is uncertain, and "
-        "so are the ends of intervals. Use fewer breaks, or give a prior that rules a mode out."
+    "few_restarts": (
+        "Chains had to be tempered, and only {restarts} fresh starts arrived at the posterior "
+        "(should be at least 100): how much each mode weighs is uncertain, and so are the ends of "
+        "intervals. Raise max_gradients, use fewer breaks, or give a prior that rules a mode out."
     ),
     "constant_y": (
         "All y are equal, so the points say nothing about slopes or noise: what you see is the "
@@ -53,9 +53,9 @@ SENTENCES = {
     ),
 }
 
-BY_JUMPS = (
-    " NUTS alone did not mix: {jumped:.0%} of the draws jumped by a mixture fitted to all chains, "
-    "which gives each mode its mass but may thin the tails."
+BY_TEMPERING = (
+    " NUTS alone did not mix: chains were tempered, and {restarts} fresh starts arrived, which "
+    "gives each mode its mass."
 )
 
 
@@ -66,8 +66,8 @@ class Status:
     Parameters
     ----------
     name : str
-        ``converged``, ``divergent``, ``chains_disagree``, ``few_draws``, ``few_jumps`` or
-        ``constant_y``.
+        ``converged``, ``divergent``, ``chains_disagree``, ``few_draws``, ``few_restarts``
+        or ``constant_y``.
     r_hat : float
         Largest rank-normalised R-hat.
     effective_draws : float
@@ -76,8 +76,8 @@ class Status:
         Number of divergent transitions.
     worst_r_hat, worst_effective_draws : str
         The quantities those two belong to.
-    jumped : float, default 0
-        Share of the draws that jumped between modes, where NUTS alone did not mix them.
+    restarts : int, default 0
+        How many fresh starts arrived at the posterior, where chains had to be tempered.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class Status:
     divergences: int
     worst_r_hat: str
     worst_effective_draws: str
-    jumped: float = 0.0
+    restarts: int = 0
 
     @property
     def ok(self) -> bool:
@@ -103,8 +103,8 @@ class Status:
         return self.name == "converged"
 
     def __str__(self) -> str:
-        by_jumps = BY_JUMPS.format(**vars(self)) if self.jumped else ""
-        sentence = SENTENCES[self.name].format(**vars(self), by_jumps=by_jumps)
+        by_tempering = BY_TEMPERING.format(**vars(self)) if self.restarts else ""
+        sentence = SENTENCES[self.name].format(**vars(self), by_tempering=by_tempering)
         return sentence if self.ok else f"{sentence} {more_about(self.name)}"
 
 
@@ -112,7 +112,7 @@ def diagnose(
     quantities: Mapping[str, NDArray[np.float64]],
     divergences: int,
     *,
-    jumped: float = 0.0,
+    restarts: int | None = None,
     constant_y: bool = False,
 ) -> Status:
     """Judge draws by R-hat, effective sample size and divergences.
@@ -123,8 +123,8 @@ def diagnose(
         Everything that has to have converged, by name. Constants pass.
     divergences : int
         Number of divergent transitions.
-    jumped : float, default 0
-        Share of the draws that jumped between modes.
+    restarts : int, optional
+        How many fresh starts arrived at the posterior, if chains were tempered.
     constant_y : bool, default False
         Whether all y of the data are equal.
 
@@ -160,10 +160,11 @@ def diagnose(
         verdict = "divergent"
     elif not effective[fewest] >= LEAST_EFFECTIVE_DRAWS:
         verdict = "few_draws"
-    elif 0 < jumped < LEAST_JUMPED:
-        verdict = "few_jumps"
+    elif restarts is not None and restarts < LEAST_RESTARTS:
+        verdict = "few_restarts"
     else:
         verdict = "converged"
     return Status(
-        verdict, r_hats[worst_r_hat], effective[fewest], divergences, worst_r_hat, fewest, jumped
-    )
+        verdict, r_hats[worst_r_hat], effective[fewest], divergences, worst_r_hat, fewest,
+        restarts or 0,
+    )  # fmt: skip

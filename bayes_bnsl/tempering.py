@@ -1,0 +1,278 @@
+"""Tempered chains: from a map of the posterior to the posterior itself, level by level.
+
+NUTS moves well within a mode and seldom from one to another, and thin bent ridges hold it up. So
+each chain gets replicas at several *levels*: at level t the density is ``map**(1 - t) *
+posterior**t``, with a map that one can draw from. At level 0 the replica is drawn anew in each step;
+neighbouring replicas change places by Metropolis steps; so fresh draws arrive at the posterior, with
+every mode in proportion to its mass. All of a round is fixed before it begins - map, levels, sizes of
+steps - so the draws are those of an ordinary Markov chain, whatever the map is like, and R-hat and
+effective sample size mean what they always mean. Each round learns from the one before and is twice
+as long. Scheme: Syed, Bouchard-Côté, Deligiannidis and Doucet (2022), "Non-reversible parallel
+tempering"; maps that are learnt: Surjanovic, Syed, Bouchard-Côté and Campbell (2022), "Parallel
+tempering with a variational reference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.loops import MOST_STEPS, follow
+from bayes_bnsl.native import Posterior
+from bayes_bnsl.optimum import Vector
+
+__all__ = ["Ladder", "Round", "least_gradients", "rounds"]
+
+FIRST_LEVELS = 16
+"""Levels before anything is known; dense near the broad normal, where little likelihood matters."""
+
+MOST_LEVELS = 24
+"""Levels at most."""
+
+FIRST_SIZE = 0.2
+"""Size of a step before anything is known, in standard deviations within a mode."""
+
+TUNING = (8, 25)
+"""Times that a round adapts the sizes of its steps before it begins, and steps in between."""
+
+AT_ONCE = 250
+"""Steps between two looks at the keyboard."""
+
+BROAD = (250, 1000)
+"""Steps of the first two rounds, whose map is one broad normal: they find modes and tails."""
+
+LOWEST = 0.4
+"""Levels of those rounds from which on their draws count as tails of the posterior."""
+
+MAPPED = 4000
+"""Draws of such tails, and of each of the last two rounds, that a map is fitted to."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """All that is fixed while a round runs."""
+
+    map: Gaussians
+    """The density at level 0."""
+    levels: Vector
+    """From 0 to 1, shape (n_levels,)."""
+    sizes: Vector
+    """Largest step of the trajectories at each level, shape (n_levels,)."""
+    metrics: Vector
+    """Lower factors of covariances within a mode, shape (n_levels, n_dimensions, n_dimensions)."""
+
+    @classmethod
+    def broad(cls, draws: Vector, width: Vector, generator: np.random.Generator) -> Ladder:
+        """Return the first one, from a normal as wide as the prior.
+
+        Parameters
+        ----------
+        draws : ndarray, shape (n, n_dimensions)
+            Draws of chains that need not have mixed: they tell where, and how thick ridges are.
+        width : ndarray, shape (n_dimensions,)
+            Standard deviations of the prior.
+        generator : numpy.random.Generator
+            Where the randomness comes from.
+
+        Returns
+        -------
+        Ladder
+            With levels that are a guess.
+        """
+        levels = np.linspace(0, 1, FIRST_LEVELS) ** 3
+        width = np.maximum(width, draws.std(axis=0))
+        precise = np.linalg.inv(_within(draws, generator))
+        vague = np.diag(width**-2)
+        covariances = [np.linalg.inv((1 - t) * vague + t * precise) for t in levels]
+        normal = Gaussians(np.ones(1), draws.mean(axis=0)[None], np.diag(width**2)[None])
+        sizes = np.full(FIRST_LEVELS, FIRST_SIZE)
+        return cls(normal, levels, sizes, np.linalg.cholesky(covariances))
+
+
+@dataclass(frozen=True)
+class Round:
+    """What chains did at all levels in one round."""
+
+    ladder: Ladder
+    places: Vector
+    """Shape (n_chains, n_steps, n_levels, n_dimensions)."""
+    statistics: dict[str, NDArray[Any]]
+    """Of the replica at the posterior, each (n_chains, n_steps)."""
+    refusal: Vector
+    """Share of the changes of place that were refused, shape (n_levels - 1,)."""
+
+    @property
+    def gradients(self) -> float:
+        """How many gradients of the log density it took."""
+        return float(self.statistics["n_steps"].sum()) * len(self.refusal)
+
+    @property
+    def draws(self) -> Vector:
+        """Draws of the posterior, shape (n_chains, n_steps, n_dimensions)."""
+        return self.places[:, :, -1]
+
+    def some(self, level: int, most: int = MAPPED) -> Vector:
+        """Return draws of a level, evenly spaced, shape (n, n_dimensions)."""
+        chains, steps = self.places.shape[:2]
+        apart = max(1, chains * steps // most)
+        return self.places[:, ::apart, level].reshape(-1, self.places.shape[-1])
+
+    def next_ladder(self, generator: np.random.Generator) -> Ladder:
+        """Return levels between which as many changes of place are refused everywhere."""
+        old = self.ladder
+        passed = np.concatenate([[0.0], np.cumsum(np.maximum(self.refusal, 1e-3))])
+        count = int(np.clip(np.ceil(2 * self.refusal.sum()) + 1, 2, MOST_LEVELS))
+        levels = np.interp(np.linspace(0, passed[-1], count), passed, old.levels)
+        levels[0], levels[-1] = 0.0, 1.0
+        within = [_within(self.some(k), generator) for k in range(len(old.levels))]
+        metrics = np.linalg.cholesky(within)[_nearest(levels, old.levels)]
+        return replace(
+            old, levels=levels, sizes=np.interp(levels, old.levels, old.sizes), metrics=metrics
+        )
+
+
+def least_gradients(chains: int) -> int:
+    """Return how many gradients the first rounds take at most."""
+    return chains * sum(BROAD) * (FIRST_LEVELS - 1) * (1 + MOST_STEPS) // 2
+
+
+def rounds(
+    posterior: Posterior,
+    draws: Vector,
+    width: Vector,
+    generator: np.random.Generator,
+    *,
+    steps: int = 1000,
+    target_accept: float = 0.8,
+    cores: int = 1,
+) -> Iterator[Round]:
+    """Run ever longer rounds of tempered chains.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The density to sample from.
+    draws : ndarray, shape (n_chains, n_draws, n_dimensions)
+        Where chains have been that did not mix; there they start.
+    width : ndarray, shape (n_dimensions,)
+        Standard deviations of the prior.
+    generator : numpy.random.Generator
+        Where the randomness comes from; each chain gets a generator of its own.
+    steps : int, default 1000
+        Of the first round whose map is fitted to draws; every further one has twice as many.
+    target_accept : float, default 0.8
+        Share of the trajectories that should be accepted; more of them after rounds that diverged.
+    cores : int, default 1
+        How many chains run at once; draws do not depend on it.
+
+    Yields
+    ------
+    Round
+        The draws of each are from the posterior, if the round was long enough for chains to
+        forget where they started.
+    """
+    chains, _, dimensions = draws.shape
+    flat = draws.reshape(-1, dimensions)
+    ladder = Ladder.broad(flat, width, generator)
+    starts = flat[generator.integers(len(flat), size=(chains, len(ladder.levels)))]
+    starts[:, -1] = draws[:, -1]
+    for count in BROAD:
+        done = _round(posterior, ladder, starts, count, target_accept, generator, cores)
+        ladder = done.next_ladder(generator)
+        starts = _starts(done, ladder)
+    yield done
+    hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
+    tails = [done.some(level, MAPPED // max(len(hot), 1)) for level in hot]
+    seen = [done.some(-1)]
+    while True:
+        ladder = replace(ladder, map=_fitted(np.concatenate([*tails, *seen[-2:]]), generator))
+        done = _round(posterior, ladder, starts, steps, target_accept, generator, cores)
+        yield done
+        if done.statistics["diverging"].any():
+            target_accept = 1 - (1 - target_accept) / 2
+        ladder = done.next_ladder(generator)
+        starts, steps = _starts(done, ladder), 2 * steps
+        seen.append(done.some(-1))
+
+
+def _round(
+    posterior: Posterior,
+    ladder: Ladder,
+    starts: Vector,
+    steps: int,
+    target_accept: float,
+    generator: np.random.Generator,
+    cores: int,
+) -> Round:
+    """Adapt the sizes of the steps, and then run one round."""
+    chains = len(starts)
+    own = generator.spawn(chains)
+    places = [np.array(each, order="C") for each in starts]
+    visits = [np.full(len(ladder.levels), -1) for _ in range(chains)]
+    map_ = ladder.map
+    fixed = (
+        map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
+    )  # fmt: skip
+
+    def run(chain: int, first: int, count: int) -> Any:
+        return follow(
+            places[chain], visits[chain], first, count, ladder.levels, ladder.sizes,
+            ladder.metrics, *fixed, own[chain], posterior.callback.address, posterior.data,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(min(cores, chains)) as pool:
+
+        def all_chains(first: int, count: int) -> list[Any]:
+            """Run all chains, and wait for all."""
+            return list(pool.map(lambda chain: run(chain, first, count), range(chains)))
+
+        times, between = TUNING
+        for _ in range(times):
+            accepted = np.mean([each[7] for each in all_chains(-1, between)], axis=0)
+            ladder = replace(ladder, sizes=ladder.sizes * np.exp(accepted - target_accept))
+        for each in visits:
+            each[:] = -1
+        parts = [
+            all_chains(first, min(AT_ONCE, steps - first)) for first in range(0, steps, AT_ONCE)
+        ]
+    by_chain = [[np.concatenate(each) for each in zip(*(part[c][:7] for part in parts), strict=True)]
+                for c in range(chains)]
+    where, *rest = (np.stack(each) for each in zip(*by_chain, strict=True))
+    names = ("logp", "restart", "energy", "n_steps", "mean_tree_accept", "diverging")
+    lengths = [len(part[0][1]) for part in parts]
+    refusal = np.average(
+        [np.mean([each[8] for each in part], axis=0) for part in parts], axis=0, weights=lengths
+    )
+    return Round(ladder, where, dict(zip(names, rest, strict=True)), refusal)
+
+
+def _starts(done: Round, ladder: Ladder) -> Vector:
+    """Return where replicas go on: where those of the nearest levels were in the end."""
+    return done.places[:, -1, _nearest(ladder.levels, done.ladder.levels)]
+
+
+def _nearest(levels: Vector, among: Vector) -> NDArray[np.int64]:
+    return np.abs(levels[:, None] - among).argmin(axis=1)
+
+
+def _fitted(draws: Vector, generator: np.random.Generator) -> Gaussians:
+    """Fit a map to draws."""
+    centre, size = draws.mean(axis=0), draws.std(axis=0)
+    with threadpool_limits(limits=1):
+        return Gaussians.fitted((draws - centre) / size, generator).moved(centre, size)
+
+
+def _within(draws: Vector, generator: np.random.Generator) -> Vector:
+    """Return the mean covariance within a few Gaussians: the size and shape of a mode."""
+    centre, size = draws.mean(axis=0), draws.std(axis=0) + 1e-12
+    with threadpool_limits(limits=1):
+        few = Gaussians.fitted((draws - centre) / size, generator, most=max(1, len(size) // 2))
+    few = few.moved(centre, size)
+    return np.einsum("k,kij->ij", few.weights, few.covariances)
