@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -228,5 +230,18 @@ def compile_family(family: Family) -> Compiled:
 
 def _compile(key: tuple[Any, ...], build: Callable[[], pm.Model]) -> Compiled:
     if key not in _compiled:
-        _compiled[key] = Compiled(build())
+        with _uncollected():
+            _compiled[key] = Compiled(build())
     return _compiled[key]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let garbage lie: a growing graph is looked through time and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
