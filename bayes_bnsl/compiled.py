@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,16 +14,24 @@ import numpy as np
 import pymc as pm
 from numpy.typing import NDArray
 from pymc import pytensorf
-from pymc.initial_point import make_initial_point_fn
 from pytensor import config
 from pytensor import tensor as pt
-from pytensor.graph import rewrite_graph
+from pytensor.graph import graph_replace
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.family import Family
+from bayes_bnsl.graphs import (
+    AS_WRITTEN,
+    QUICK,
+    coordinates,
+    gradient,
+    log_density,
+    position_of,
+    value_of,
+)
 from bayes_bnsl.law import Law
 from bayes_bnsl.native import Native, Posterior, gradient_callback
 from bayes_bnsl.noise import Noise
@@ -51,7 +61,7 @@ class Compiled:
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the free variables, which no transformation of theirs changes."""
-        point = self._initial_point(0).values()
+        point = self._prior_draw()
         return {name: np.shape(value) for name, value in zip(self.free, point, strict=True)}
 
     @property
@@ -68,8 +78,11 @@ class Compiled:
         takes those of its model, which may still be of the curve it was compiled for.
         """
         pm.set_data(dict(data), model=self.model)
-        points = [self._initial_point(int(seed)) for seed in generator.integers(2**31, size=count)]
-        return np.stack([np.concatenate([np.ravel(v) for v in p.values()]) for p in points])
+        function = self._prior_draw
+        generators = pytensorf.find_rng_nodes(function.maker.fgraph.outputs)
+        pytensorf.reseed_rngs(generators, int(generator.integers(2**31)))
+        draws = [function() for _ in range(count)]
+        return np.stack([np.concatenate([np.ravel(value) for value in draw]) for draw in draws])
 
     def log_density(self, data: Mapping[str, Any]) -> LogDensity:
         """Return the log density with its gradient: what NUTS calls, for SciPy."""
@@ -92,14 +105,19 @@ class Compiled:
         return Posterior(self._callback, _shared(self._gradient, data))
 
     @cached_property
-    def _initial_point(self) -> Callable[[int], dict[str, NDArray[Any]]]:
-        """What draws the unconstrained values of all free variables from the prior."""
-        return make_initial_point_fn(
-            model=self.model,
-            default_strategy="prior",
-            jitter_rvs=set(),
-            return_transformed=True,
-        )
+    def _prior_draw(self) -> Any:
+        """What draws the unconstrained values of all free variables from the prior.
+
+        Drawn seldom, so that rewriting its graph would take longer than it brings.
+        """
+        transforms = self.model.rvs_to_transforms
+        values = [
+            variable
+            if transforms[variable] is None
+            else transforms[variable].forward(variable, *variable.owner.inputs)
+            for variable in self.model.free_RVs
+        ]
+        return pytensorf.compile([], pytensorf.replace_rng_nodes(values), mode=AS_WRITTEN)
 
     @property
     def _cuts(self) -> dict[str, slice]:
@@ -108,36 +126,37 @@ class Compiled:
         ends = pairwise(np.cumsum([0, *sizes]))
         return {name: slice(*between) for name, between in zip(self.free, ends, strict=True)}
 
-    def _function(self, outputs: Sequence[Any]) -> Any:
+    def _function(self, outputs: Sequence[Any], inputs: Sequence[Any]) -> Any:
         """Compile outputs that depend on the free variables as a function of a position.
 
         With arithmetic in the order written: otherwise a process that compiles a function and those
         that load it from disk differ in the last bit, and the same seed leads them to other draws.
         """
-        point = {
-            variable.name: np.zeros(shape)
-            for variable, shape in zip(self.model.value_vars, self.shapes.values(), strict=True)
-        }
-        outputs, position = pytensorf.join_nonshared_inputs(point, outputs, self.model.value_vars)
+        position, places = position_of(inputs)
+        outputs = graph_replace(list(outputs), places, strict=False)
         in_order = config.change_flags(numba__fastmath=False)
         with self.model, in_order:  # the model says which checks are left out
-            function = pytensorf.compile(inputs=[position], outputs=outputs, mode="NUMBA")
+            function = pytensorf.compile(inputs=[position], outputs=outputs, mode=QUICK)
             self._native(function)
         return function
+
+    @property
+    def _coordinates(self) -> tuple[list[Any], dict[Any, Any]]:
+        return coordinates(dict(zip(self.model.value_vars, self.shapes.values(), strict=True)))
 
     @cached_property
     def _gradient(self) -> Any:
         """The log density with its gradient."""
-        rewrites = ["canonicalize", "stabilize", "local_remove_check_parameter"]
-        density: Any = rewrite_graph(self.model.logp(), include=rewrites)
-        slopes: Any = pt.grad(density, self.model.value_vars)
-        return self._function([density, pt.concatenate([slope.ravel() for slope in slopes])])
+        inputs, values = self._coordinates
+        return self._function(gradient(log_density(self.model, values), inputs), inputs)
 
     @cached_property
     def constrained(self) -> Any:
         """The free variables as a function of a position, one after the other."""
-        values = self.model.replace_rvs_by_values(self.model.free_RVs)
-        return self._function([pt.concatenate([value.ravel() for value in values])])
+        inputs, values = self._coordinates
+        free = self.model.replace_rvs_by_values(self.model.free_RVs)
+        joined = pt.concatenate([value.ravel() for value in free])
+        return self._function([graph_replace(joined, values)], inputs)
 
     @cached_property
     def _callback(self) -> Any:
@@ -152,14 +171,9 @@ def _shared(function: Any, data: Mapping[str, Any]) -> list[NDArray[Any]]:
 
     What is not of the curve is the length of a dimension, as the law has it.
     """
-    arrays = []
-    for variable in function.get_shared():
-        own = variable.get_value()
-        given = np.array(data.get(variable.name, own), dtype=own.dtype, order="C")
-        if given.ndim != own.ndim:  # compiled code would read beyond what it is given
-            raise ValueError(f"{variable.name} must have {own.ndim} dimensions; got {given.ndim}.")
-        given.flags.writeable = False
-        arrays.append(given)
+    arrays = [value_of(variable, data) for variable in function.get_shared()]
+    for array in arrays:
+        array.flags.writeable = False
     return arrays
 
 
@@ -179,5 +193,18 @@ def compile_family(family: Family) -> Compiled:
 
 def _compile(key: tuple[Any, ...], build: Callable[[], pm.Model]) -> Compiled:
     if key not in _compiled:
-        _compiled[key] = Compiled(build())
+        with _uncollected():
+            _compiled[key] = Compiled(build())
     return _compiled[key]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let garbage lie: a growing graph is looked through time and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
@@ -23,12 +24,29 @@ __all__ = [
     "correlated_logp",
     "draws_of",
     "log_density_of",
+    "log_normal",
+    "log_normal_logp",
     "log_student",
     "normal",
     "normal_logp",
     "residual_level",
     "support",
 ]
+
+
+def log_normal(log_mu: Any, scatter: Any, size: Any) -> Any:
+    """Return y whose logarithm has a normal distribution."""
+    return pt.exp(pm.Normal.dist(log_mu, scatter, size=size))
+
+
+def log_normal_logp(y: Any, log_mu: Any, scatter: Any) -> Any:
+    """Return the log density of such y, which are positive.
+
+    PyMC's own asks each of them whether it is.
+    """
+    log_y = pt.log(y)
+    square = (log_y - log_mu) ** 2 / scatter**2
+    return -0.5 * square - pt.log(scatter) - log_y - 0.5 * np.log(2 * np.pi)
 
 
 def log_student(log_mu: Any, scatter: Any, nu: Any, size: Any) -> Any:

@@ -22,6 +22,8 @@ from bayes_bnsl.distributions import (
     Standardized,
     correlated,
     correlated_logp,
+    log_normal,
+    log_normal_logp,
     log_student,
     normal,
     normal_logp,
@@ -104,7 +106,9 @@ def build_model(
         of_curve = Scale(*(constant["scale"][i] for i in range(len(Scale._fields))))
 
         def coordinate(name: str, *, per_break: bool = False) -> Any:
-            return pm.Normal(f"z_{name}", 0.0, 1.0, dims="brk" if per_break else None)
+            if not per_break:
+                return pm.Normal(f"z_{name}", 0.0, 1.0)
+            return pm.Normal(f"z_{name}", 0.0, 1.0, shape=law.n_breaks, dims="brk")
 
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
         theta = defaults.parameters(law, of_curve, given, coordinate, pt)
@@ -134,7 +138,7 @@ def build_model(
         elif isinstance(noise, StudentT):
             pm.CustomDist("y", log_mu, scatter, theta["nu"], dist=log_student, **observed)
         else:
-            pm.LogNormal("y", mu=log_mu, sigma=scatter, **observed)
+            pm.CustomDist("y", log_mu, scatter, logp=log_normal_logp, dist=log_normal, **observed)
     return model
 
 
@@ -217,7 +221,10 @@ def build_family_model(family: Family) -> pm.Model:
                 observed=constant["y_observed"],
             )  # fmt: skip
         else:
-            pm.LogNormal("y", mu=log_mu, sigma=scatter, observed=constant["y_observed"])
+            pm.CustomDist(
+                "y", log_mu, scatter, logp=log_normal_logp, dist=log_normal,
+                observed=constant["y_observed"],
+            )  # fmt: skip
     return model
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,9 +86,10 @@ def find_modes(
 
     def cost(position: Vector) -> tuple[float, Vector]:
         value, gradient = log_density(position)
-        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+        value = float(value)
+        if not (isfinite(value) and np.isfinite(gradient).all()):
             return 1e10, np.zeros_like(position)  # a wall: L-BFGS steps back from it
-        return -float(value), -np.asarray(gradient)
+        return -value, -gradient
 
     def climb(start: Vector) -> OptimizeResult:
         for _ in range(3):  # on a ridge L-BFGS may stop short, and goes on when begun anew

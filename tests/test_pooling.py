@@ -124,7 +124,7 @@ class TestFamily:
         family = family_of(curves, law, noise)
         model = build_family_model(family)
         location, scatter = (
-            model["y"].owner.inputs[-2:] if noise == bb.LogNormal() else (None, None)
+            model["y"].owner.inputs[-3:-1] if noise == bb.LogNormal() else (None, None)
         )
         wanted = [*model.free_RVs] + ([location, scatter] if location is not None else [])
         drawn = pm.draw(wanted, draws=1500, random_seed=1, mode="FAST_COMPILE")
