@@ -229,7 +229,7 @@ class Problem:
         )
 
 
-def _restarts(numbers: NDArray[np.int64]) -> int | None:
+def _restarts(numbers: NDArray[Any]) -> int | None:
     """Return how many fresh starts of tempered chains arrived; None for chains of NUTS.
 
     ``numbers`` says which draw of the map each draw descends from, -1 for those from before.

@@ -33,7 +33,8 @@ ENERGY_ERROR = 1000.0
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def mixture(
-    position: Any, constants: Any, means: Any, whitening: Any, gradient: Any, white: Any, shares: Any
+    position: Any, constants: Any, means: Any, whitening: Any,
+    gradient: Any, white: Any, shares: Any,
 ) -> float:  # fmt: skip
     """Return the log density of a mixture of Gaussians, and write its gradient.
 
@@ -96,7 +97,7 @@ def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def follow(
-    positions: Any, visits: Any, first: int, steps: int, levels: Any, sizes: Any, metrics: Any,
+    positions: Any, restarts: Any, first: int, steps: int, levels: Any, sizes: Any, metrics: Any,
     constants: Any, means: Any, whitening: Any, factors: Any, cumulated: Any,
     generator: Any, address: int, data: Any,
 ) -> Any:  # fmt: skip
@@ -110,7 +111,7 @@ def follow(
     ----------
     positions : ndarray, shape (n_levels, n_dimensions)
         Where the replicas are; the array is written to.
-    visits : ndarray of int, shape (n_levels,)
+    restarts : ndarray of int, shape (n_levels,)
         Number of the draw from the mixture that each replica descends from; written to.
     first : int
         Number of the first step.
@@ -137,8 +138,9 @@ def follow(
     -------
     tuple of ndarray
         Positions (steps, n_levels, n_dimensions); of the replica at the posterior its log density,
-        visit, energy, number of steps, acceptance and whether it diverged, each (steps,); mean
-        acceptance of the trajectories of each level; share of refused changes of place of each pair.
+        restart, energy, number of steps, acceptance and whether it diverged, each (steps,); mean
+        acceptance of the trajectories of each level; share of changes of place that were refused to
+        each pair.
     """
     n, dimensions = positions.shape
     k = len(constants)
@@ -150,7 +152,7 @@ def follow(
         map_[i] = mixture(positions[i], constants, means, whitening, slopes_map[i], white, shares)
     places = np.empty((steps, n, dimensions))
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
-    visited, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
+    arrived, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
     diverging = np.zeros(steps, np.bool_)
     accepted, refused, offered = np.zeros(n), np.zeros(n - 1), np.zeros(n - 1)
     at, momentum, pull = np.empty(dimensions), np.empty(dimensions), np.empty(dimensions)
@@ -164,10 +166,8 @@ def follow(
             for j in range(i + 1):
                 positions[0, i] += factors[component, i, j] * momentum[j]
         posterior[0] = _density(positions[0], slopes[0], address, data)
-        map_[0] = mixture(
-            positions[0], constants, means, whitening, slopes_map[0], white, shares
-        )
-        visits[0] = first + step
+        map_[0] = mixture(positions[0], constants, means, whitening, slopes_map[0], white, shares)
+        restarts[0] = first + step
         for level in range(1, n):
             t, metric = levels[level], metrics[level]
             kinetic = 0.0
@@ -201,9 +201,7 @@ def follow(
                 if density <= LEAST_DENSITY:
                     break
                 if t < 1:
-                    density_map = mixture(
-                        at, constants, means, whitening, slope_map, white, shares
-                    )
+                    density_map = mixture(at, constants, means, whitening, slope_map, white, shares)
             kinetic = 0.0
             for i in range(dimensions):
                 kinetic += 0.5 * momentum[i] ** 2
@@ -217,9 +215,7 @@ def follow(
                 diverging[step] = gain < -ENERGY_ERROR and density > LEAST_DENSITY
             if generator.random() < chance:
                 if t == 1:
-                    density_map = mixture(
-                        at, constants, means, whitening, slope_map, white, shares
-                    )
+                    density_map = mixture(at, constants, means, whitening, slope_map, white, shares)
                 positions[level], posterior[level], map_[level] = at, density, density_map
                 slopes[level], slopes_map[level] = slope, slope_map
         for pair in range(step % 2 if n > 2 else 0, n - 1, 2):
@@ -232,13 +228,13 @@ def follow(
             if generator.random() < chance:
                 posterior[pair], posterior[other] = posterior[other], posterior[pair]
                 map_[pair], map_[other] = map_[other], map_[pair]
-                visits[pair], visits[other] = visits[other], visits[pair]
+                restarts[pair], restarts[other] = restarts[other], restarts[pair]
                 for i in range(dimensions):
                     for array in (positions, slopes, slopes_map):
                         array[pair, i], array[other, i] = array[other, i], array[pair, i]
         places[step] = positions
-        densities[step], visited[step] = posterior[n - 1], visits[n - 1]
+        densities[step], arrived[step] = posterior[n - 1], restarts[n - 1]
     return (
-        places, densities, visited, energies, counts, acceptances, diverging,
+        places, densities, arrived, energies, counts, acceptances, diverging,
         accepted / steps, refused / np.maximum(offered, 1.0),
     )  # fmt: skip

@@ -21,7 +21,14 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
-__all__ = ["Native", "Posterior", "addresses", "call_callback", "copy_callback", "gradient_callback"]
+__all__ = [
+    "Native",
+    "Posterior",
+    "addresses",
+    "call_callback",
+    "copy_callback",
+    "gradient_callback",
+]
 
 NO_DENSITY = 1
 """What a callback returns where the density is zero or no number: NUTS turns back there.
@@ -202,8 +209,7 @@ def copy_callback() -> Any:
     return callback
 
 
-@intrinsic
-def call_callback(
+def _call_callback(
     _typing: Any, address: Any, position: Any, gradient: Any, density: Any, data: Any
 ) -> Any:
     """Call the C function of :func:`gradient_callback` at its address, with arrays.
@@ -227,3 +233,6 @@ def call_callback(
         return builder.call(builder.inttoptr(address, code.as_pointer()), arguments)
 
     return types.int64(address, position, gradient, density, data), generate
+
+
+call_callback: Any = intrinsic(_call_callback)

@@ -29,7 +29,8 @@ from bayes_bnsl.noise import LogNormal, Noise
 from bayes_bnsl.optimum import Vector, find_modes
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit
-from bayes_bnsl.sampling import CREDIBLE, KEPT, check_sampling, next_round
+from bayes_bnsl.sampling import CREDIBLE, KEPT, check_sampling
+from bayes_bnsl.status import LEAST_EFFECTIVE_DRAWS, Status
 
 __all__ = ["fit_together"]
 

@@ -59,7 +59,7 @@ def fit(
     scale: Scale | None = None,
     draws: int = 1000,
     chains: int = 4,
-    max_gradients: int = 3_000_000,
+    max_gradients: int = 6_000_000,
     tune: int = 500,
     target_accept: float = 0.8,
     sampler: str = "nutpie",
@@ -88,10 +88,10 @@ def fit(
         Draws of each chain.
     chains : int, default 4
         Number of chains, at least 2.
-    max_gradients : int, default 3 million
+    max_gradients : int, default 6 million
         Most gradients of the log density that a round of tempered chains may take; rounds grow
-        until the draws have converged or the next one would need more. Three million take about
-        half a minute on two cores for 50 points.
+        until the draws have converged or the next one would need more. Six million take about
+        half a minute on two cores for 50 points and two breaks.
     tune : int, default 500
         Steps of NUTS at the start that adapt it and are not kept.
     target_accept : float, default 0.8
@@ -183,7 +183,9 @@ def fit(
         return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
 
     drawn, parameters, status = judged(drawn)
-    if sampler == "nutpie" and status.name in UNMIXED and worth_tempering(draws, chains, max_gradients):
+    affordable = tempering.least_gradients(chains) <= max_gradients
+    enough = chains * draws > LEAST_EFFECTIVE_DRAWS
+    if sampler == "nutpie" and status.name in UNMIXED and enough and affordable:
         tempered = tempering.rounds(
             compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
             steps=draws, target_accept=target_accept, cores=cores or os.cpu_count() or 1,
@@ -230,9 +232,3 @@ def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) 
     if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
         raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
     return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
-
-
-def worth_tempering(draws: int, chains: int, max_gradients: int) -> bool:
-    """Tell whether so many draws could meet the bar, and tempered chains are within the budget."""
-    enough = chains * draws > LEAST_EFFECTIVE_DRAWS
-    return enough and tempering.least_gradients(chains) <= max_gradients

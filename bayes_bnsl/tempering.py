@@ -2,14 +2,19 @@
 
 NUTS moves well within a mode and seldom from one to another, and thin bent ridges hold it up. So
 each chain gets replicas at several *levels*: at level t the density is ``map**(1 - t) *
-posterior**t``, with a map that one can draw from. At level 0 the replica is drawn anew in each step;
-neighbouring replicas change places by Metropolis steps; so fresh draws arrive at the posterior, with
-every mode in proportion to its mass. All of a round is fixed before it begins - map, levels, sizes of
-steps - so the draws are those of an ordinary Markov chain, whatever the map is like, and R-hat and
-effective sample size mean what they always mean. Each round learns from the one before and is twice
-as long. Scheme: Syed, Bouchard-Côté, Deligiannidis and Doucet (2022), "Non-reversible parallel
-tempering"; maps that are learnt: Surjanovic, Syed, Bouchard-Côté and Campbell (2022), "Parallel
-tempering with a variational reference".
+posterior**t``, with a map that one can draw from. At level 0 the replica is drawn anew in each
+step, and neighbouring replicas change places by Metropolis steps; so fresh draws arrive at the
+posterior, and bring every mode in proportion to its mass.
+
+Whatever a round uses is fixed before it begins: map, levels, sizes of steps. So its draws are those
+of an ordinary Markov chain, be the map good or bad, and R-hat and effective sample size mean what
+they always mean. Each round learns from those before, and is longer.
+
+References
+----------
+Syed, Bouchard-Côté, Deligiannidis, Doucet, "Non-reversible parallel tempering: a scalable highly
+parallel MCMC scheme", Journal of the Royal Statistical Society B 84, 2022. Surjanovic, Syed,
+Bouchard-Côté, Campbell, "Parallel tempering with a variational reference", NeurIPS 2022.
 """
 
 from __future__ import annotations
@@ -189,7 +194,7 @@ def rounds(
         starts = _starts(done, ladder)
     yield done
     hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
-    tails = [done.some(level, MAPPED // max(len(hot), 1)) for level in hot]
+    tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
     seen = [done.some(-1)]
     while True:
         ladder = replace(ladder, map=_fitted(np.concatenate([*tails, *seen[-2:]]), generator))
@@ -215,7 +220,7 @@ def _round(
     chains = len(starts)
     own = generator.spawn(chains)
     places = [np.array(each, order="C") for each in starts]
-    visits = [np.full(len(ladder.levels), -1) for _ in range(chains)]
+    restarts = [np.full(len(ladder.levels), -1) for _ in range(chains)]
     map_ = ladder.map
     fixed = (
         map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
@@ -223,7 +228,7 @@ def _round(
 
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
-            places[chain], visits[chain], first, count, ladder.levels, ladder.sizes,
+            places[chain], restarts[chain], first, count, ladder.levels, ladder.sizes,
             ladder.metrics, *fixed, own[chain], posterior.callback.address, posterior.data,
         )  # fmt: skip
 
@@ -237,13 +242,15 @@ def _round(
         for _ in range(times):
             accepted = np.mean([each[7] for each in all_chains(-1, between)], axis=0)
             ladder = replace(ladder, sizes=ladder.sizes * np.exp(accepted - target_accept))
-        for each in visits:
+        for each in restarts:
             each[:] = -1
         parts = [
             all_chains(first, min(AT_ONCE, steps - first)) for first in range(0, steps, AT_ONCE)
         ]
-    by_chain = [[np.concatenate(each) for each in zip(*(part[c][:7] for part in parts), strict=True)]
-                for c in range(chains)]
+    by_chain = (
+        [np.concatenate(each) for each in zip(*(part[chain][:7] for part in parts), strict=True)]
+        for chain in range(chains)
+    )
     where, *rest = (np.stack(each) for each in zip(*by_chain, strict=True))
     names = ("logp", "restart", "energy", "n_steps", "mean_tree_accept", "diverging")
     lengths = [len(part[0][1]) for part in parts]
