@@ -44,8 +44,11 @@ MOST_LEVELS = 24
 FIRST_SIZE = 0.2
 """Size of a step before anything is known, in standard deviations within a mode."""
 
-TUNING = (8, 25)
-"""Times that a round adapts the sizes of its steps before it begins, and steps in between."""
+TUNING = 10
+"""Times that a round adapts the sizes of its steps before it begins, each by less than before."""
+
+BETWEEN = (25, 0.02)
+"""Steps in between, at least, and as a share of those of the round."""
 
 AT_ONCE = 250
 """Steps between two looks at the keyboard."""
@@ -238,10 +241,11 @@ def _round(
             """Run all chains, and wait for all."""
             return list(pool.map(lambda chain: run(chain, first, count), range(chains)))
 
-        times, between = TUNING
-        for _ in range(times):
+        between = max(BETWEEN[0], int(BETWEEN[1] * steps))
+        for time in range(1, TUNING + 1):
             accepted = np.mean([each[7] for each in all_chains(-1, between)], axis=0)
-            ladder = replace(ladder, sizes=ladder.sizes * np.exp(accepted - target_accept))
+            change = 2 * (accepted - target_accept) / np.sqrt(time)
+            ladder = replace(ladder, sizes=ladder.sizes * np.exp(change))
         for each in restarts:
             each[:] = -1
         parts = [
