@@ -30,7 +30,7 @@ from bayes_bnsl.optimum import around, find_modes
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit
-from bayes_bnsl.status import LEAST_EFFECTIVE_DRAWS, Status
+from bayes_bnsl.status import Status
 
 __all__ = ["fit"]
 
@@ -47,7 +47,7 @@ UNMIXED = ("chains_disagree", "divergent", "few_draws")
 """What tempered chains mend."""
 
 KEPT = 1000
-"""Draws kept of a chain, or as many as are asked for: longer rounds are thinned."""
+"""Draws kept of a tempered chain, or as many as are asked for: longer rounds are thinned."""
 
 
 def fit(
@@ -184,11 +184,10 @@ def fit(
 
     drawn, parameters, status = judged(drawn)
     affordable = tempering.least_gradients(chains) <= max_gradients
-    enough = chains * draws > LEAST_EFFECTIVE_DRAWS
-    if sampler == "nutpie" and status.name in UNMIXED and enough and affordable:
+    if sampler == "nutpie" and status.name in UNMIXED and affordable:
         tempered = tempering.rounds(
             compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
-            steps=draws, target_accept=target_accept, cores=cores or os.cpu_count() or 1,
+            steps=max(draws, KEPT), target_accept=target_accept, cores=cores or os.cpu_count() or 1,
         )  # fmt: skip
         for done in tempered:
             if done.draws.shape[1] >= draws:
