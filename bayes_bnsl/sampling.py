@@ -187,7 +187,8 @@ def fit(
     if sampler == "nutpie" and status.name in UNMIXED and affordable:
         tempered = tempering.rounds(
             compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
-            steps=max(draws, KEPT), target_accept=target_accept, cores=cores or os.cpu_count() or 1,
+            steps=max(draws, KEPT), target_accept=target_accept,
+            cores=cores or os.cpu_count() or 1, progress=progress,
         )  # fmt: skip
         for done in tempered:
             if done.draws.shape[1] >= draws:

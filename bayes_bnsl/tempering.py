@@ -19,7 +19,7 @@ Bouchard-Côté, Campbell, "Parallel tempering with a variational reference", Ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +32,7 @@ from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.loops import MOST_STEPS, follow
 from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
+from bayes_bnsl.progress import jobs_progress
 
 __all__ = ["Ladder", "Round", "least_gradients", "rounds"]
 
@@ -160,6 +161,7 @@ def rounds(
     steps: int = 1000,
     target_accept: float = 0.8,
     cores: int = 1,
+    progress: bool = False,
 ) -> Iterator[Round]:
     """Run ever longer rounds of tempered chains.
 
@@ -179,6 +181,8 @@ def rounds(
         Share of the trajectories that should be accepted; more of them after rounds that diverged.
     cores : int, default 1
         How many chains run at once; draws do not depend on it.
+    progress : bool, default False
+        Whether to show a progress bar for each round.
 
     Yields
     ------
@@ -186,13 +190,22 @@ def rounds(
         The draws of each are from the posterior, if the round was long enough for chains to
         forget where they started.
     """
+
+    def run(ladder: Ladder, starts: Vector, count: int, target_accept: float) -> Round:
+        with jobs_progress(
+            f"tempered, {count} steps", -(-count // AT_ONCE), shown=progress
+        ) as tell:
+            return _round(
+                posterior, ladder, starts, count, target_accept, generator, cores=cores, tell=tell
+            )
+
     chains, _, dimensions = draws.shape
     flat = draws.reshape(-1, dimensions)
     ladder = Ladder.broad(flat, width, generator)
     starts = flat[generator.integers(len(flat), size=(chains, len(ladder.levels)))]
     starts[:, -1] = draws[:, -1]
     for count in BROAD:
-        done = _round(posterior, ladder, starts, count, target_accept, generator, cores)
+        done = run(ladder, starts, count, target_accept)
         ladder = done.next_ladder(generator)
         starts = _starts(done, ladder)
     yield done
@@ -201,7 +214,7 @@ def rounds(
     seen = [done.some(-1)]
     while True:
         ladder = replace(ladder, map=_fitted(np.concatenate([*tails, *seen[-2:]]), generator))
-        done = _round(posterior, ladder, starts, steps, target_accept, generator, cores)
+        done = run(ladder, starts, steps, target_accept)
         yield done
         if done.statistics["diverging"].any():
             target_accept = 1 - (1 - target_accept) / 2
@@ -217,9 +230,11 @@ def _round(
     steps: int,
     target_accept: float,
     generator: np.random.Generator,
+    *,
     cores: int,
+    tell: Callable[[], None],
 ) -> Round:
-    """Adapt the sizes of the steps, and then run one round."""
+    """Adapt the sizes of the steps, and then run one round; tell of every part of it."""
     chains = len(starts)
     own = generator.spawn(chains)
     places = [np.array(each, order="C") for each in starts]
@@ -248,9 +263,10 @@ def _round(
             ladder = replace(ladder, sizes=ladder.sizes * np.exp(change))
         for each in restarts:
             each[:] = -1
-        parts = [
-            all_chains(first, min(AT_ONCE, steps - first)) for first in range(0, steps, AT_ONCE)
-        ]
+        parts = []
+        for first in range(0, steps, AT_ONCE):
+            parts.append(all_chains(first, min(AT_ONCE, steps - first)))
+            tell()
     by_chain = (
         [np.concatenate(each) for each in zip(*(part[chain][:7] for part in parts), strict=True)]
         for chain in range(chains)

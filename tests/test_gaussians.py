@@ -86,7 +86,7 @@ def test_the_more_draws_the_more_components():
         len(Gaussians.fitted(generator.standard_normal((n, 3)), generator).weights)
         for n in (4, 59, 60, 100_000)
     ]
-    assert counts == [1, 1, 2, 24]
+    assert counts == [1, 1, 2, 12]
 
 
 def test_threads_and_repetition_change_nothing():

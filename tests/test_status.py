@@ -82,11 +82,11 @@ class TestDiagnose:
         status = diagnose({"a": draws(), "sigma": np.full((4, 1000), 0.02)}, 0)
         assert status.name == "converged"
 
-    def test_draws_that_could_not_jump_are_said(self):
-        assert diagnose({"a": draws()}, 0, jumped=0.98).ok
-        status = diagnose({"a": draws()}, 0, jumped=0.97)
-        assert status.name == "few_jumps"
-        assert "only 97% of the draws could jump" in str(status)
+    def test_few_fresh_starts_are_said(self):
+        assert diagnose({"a": draws()}, 0, restarts=100).ok
+        status = diagnose({"a": draws()}, 0, restarts=99)
+        assert status.name == "few_restarts"
+        assert "only 99 fresh starts arrived" in str(status)
 
     def test_the_gravest_verdict_counts(self):
         assert diagnose({"a": apart()}, 7, constant_y=True).name == "constant_y"
@@ -113,7 +113,7 @@ class TestSentences:
 
     def test_there_is_one_for_each_verdict(self):
         assert set(SENTENCES) == {
-            "converged", "divergent", "chains_disagree", "few_draws", "few_jumps", "constant_y",
+            "converged", "divergent", "chains_disagree", "few_draws", "few_restarts", "constant_y",
         }  # fmt: skip
         assert [name for name in SENTENCES if Status(name, 1, 1, 0, "", "").ok] == ["converged"]
 

@@ -1,0 +1,198 @@
+"""Tempered chains, against densities whose draws and masses are known."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from numba import types
+from scipy.optimize import approx_fprime
+from scipy.stats import halfnorm, kstest, norm, t
+
+from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
+from bayes_bnsl.native import NUMBERS, Posterior, call_callback
+from bayes_bnsl.tempering import BROAD, Ladder, least_gradients, rounds
+
+SIGNATURE = types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64))
+
+
+@numba.cfunc(SIGNATURE)
+def student(n, z, slope, density, data):
+    """Student's t with five degrees of freedom, in any number of dimensions."""
+    square = 0.0
+    for i in range(n):
+        square += z[i] ** 2
+    density[0] = -0.5 * (5 + n) * np.log1p(square / 5)
+    for i in range(n):
+        slope[i] = -(5 + n) * z[i] / (5 + square)
+    return 0
+
+
+@numba.cfunc(SIGNATURE)
+def hills(n, z, slope, density, data):
+    """Two thirds about -4, one third in a tenth of the width about 4."""
+    left = np.log(2 / 3) - 0.5 * (z[0] + 4) ** 2
+    right = np.log(1 / 3) - 0.5 * ((z[0] - 4) / 0.1) ** 2 - np.log(0.1)
+    density[0] = max(left, right) + np.log1p(np.exp(-abs(left - right)))
+    share = np.exp(left - density[0])
+    slope[0] = -share * (z[0] + 4) - (1 - share) * (z[0] - 4) / 0.01
+    return 0
+
+
+@numba.cfunc(SIGNATURE)
+def half(n, z, slope, density, data):
+    """A normal that has no density below zero."""
+    density[0], slope[0] = -0.5 * z[0] ** 2, -z[0]
+    return 0 if z[0] > 0 else 1
+
+
+def starts(*centres, size=1.0, n=1000, dimensions=1, seed=1):
+    generator = np.random.default_rng(seed)
+    return np.stack([c + size * generator.standard_normal((n, dimensions)) for c in centres])
+
+
+def last_round(callback, draws, *, width=5.0, steps=1000, seed=2, count=3, **settings):
+    """Return the last of so many rounds."""
+    running = rounds(
+        Posterior(callback, []), draws, np.full(draws.shape[-1], width),
+        np.random.default_rng(seed), steps=steps, **settings,
+    )  # fmt: skip
+    for _ in range(count):
+        done = next(running)
+    return done
+
+
+def some_mixture(k=3, dimensions=4):
+    generator = np.random.default_rng(1)
+    factors = generator.standard_normal((k, dimensions, dimensions))
+    covariances = factors @ factors.transpose(0, 2, 1) + 0.1 * np.eye(dimensions)
+    means = 2 * generator.standard_normal((k, dimensions))
+    return Gaussians(generator.dirichlet(np.ones(k)), means, covariances)
+
+
+class TestRounds:
+    def test_heavy_tails_are_kept(self):
+        """A map that is fitted to the very draws it moves empties them: the variance falls."""
+        draws = starts(0, 0, 0, 0, dimensions=13)
+        done = last_round(student, draws, width=1.0, steps=4000)
+        assert np.var(done.draws) == pytest.approx(5 / 3, rel=0.07)
+        assert kstest(done.draws[:, ::40].reshape(-1, 13)[:, 0], t(5).cdf).pvalue > 1e-3
+
+    def test_modes_get_their_mass_wherever_chains_started(self):
+        done = last_round(hills, starts(-4, 4, 4, 4, size=0.1), steps=2000)
+        shares = np.mean(done.draws < 0, axis=(1, 2))
+        np.testing.assert_allclose(shares, 2 / 3, atol=0.06)
+        right = done.draws[done.draws > 0]
+        assert kstest(right[::10], norm(4, 0.1).cdf).pvalue > 1e-3
+
+    def test_a_mode_that_no_chain_has_seen_is_found(self):
+        done = last_round(hills, starts(4, 4, 4, 4, size=0.1), steps=2000)
+        np.testing.assert_allclose(np.mean(done.draws < 0, axis=(1, 2)), 2 / 3, atol=0.06)
+
+    def test_where_there_is_no_density_there_are_no_draws(self):
+        done = last_round(half, np.abs(starts(1, 1)))
+        assert done.draws.min() > 0
+        assert kstest(done.draws[:, ::5].ravel(), halfnorm.cdf).pvalue > 1e-3
+
+    def test_the_first_is_from_a_broad_normal_and_the_next_grow(self):
+        running = rounds(
+            Posterior(hills, []), starts(-4, 4), np.array([5.0]), np.random.default_rng(3),
+            steps=100,
+        )  # fmt: skip
+        done = [next(running) for _ in range(4)]
+        assert [each.draws.shape for each in done] == [
+            (2, BROAD[-1], 1), (2, 100, 1), (2, 200, 1), (2, 400, 1),
+        ]  # fmt: skip
+        assert len(done[0].ladder.map.weights) == 1
+        assert done[0].ladder.map.covariances.item() >= 25
+        assert len(done[1].ladder.map.weights) > 1
+
+    def test_cores_do_not_matter(self):
+        one, three = (last_round(hills, starts(-4, 4, 4), cores=cores) for cores in (1, 3))
+        np.testing.assert_array_equal(one.places, three.places)
+
+    def test_another_seed_gives_other_draws(self):
+        one, other = (last_round(hills, starts(-4, 4), seed=seed) for seed in (1, 2))
+        assert not np.any(one.draws == other.draws)
+
+    def test_statistics_are_those_of_the_replica_at_the_posterior(self):
+        done = last_round(half, np.abs(starts(1, 1)))
+        np.testing.assert_allclose(done.statistics["logp"], -0.5 * done.draws[..., 0] ** 2)
+        restart = done.statistics["restart"]
+        assert restart.max() < restart.shape[1]
+        assert len(np.unique(restart)) > 100
+        assert not done.statistics["diverging"].any()
+        levels = len(done.ladder.levels) - 1
+        assert done.gradients == done.statistics["n_steps"].sum() * levels
+
+    def test_levels_move_to_where_changes_of_place_are_refused(self):
+        running = rounds(
+            Posterior(student, []), starts(0, 0, dimensions=8), np.full(8, 3.0),
+            np.random.default_rng(4), steps=2000,
+        )  # fmt: skip
+        first = next(running)
+        assert np.ptp(first.refusal) < 0.15
+        assert first.ladder.levels[[0, -1]].tolist() == [0.0, 1.0]
+        assert np.all(np.diff(first.ladder.levels) > 0)
+
+    def test_the_first_rounds_take_no_more_gradients_than_is_said(self):
+        taken = sum(BROAD) * 2 * 15 * 8
+        assert least_gradients(2) == taken
+
+
+class TestLadder:
+    def test_the_broad_one_is_as_wide_as_the_prior_and_the_draws(self):
+        draws = starts(0, dimensions=2)[0] * [10.0, 0.1]
+        ladder = Ladder.broad(draws, np.ones(2), np.random.default_rng(1))
+        widths = np.sqrt(np.diagonal(ladder.map.covariances[0]))
+        np.testing.assert_allclose(widths, [draws[:, 0].std(), 1.0])
+        np.testing.assert_allclose(ladder.metrics[0], np.diag(widths), rtol=1e-10)
+        at_last = ladder.metrics[-1] @ ladder.metrics[-1].T
+        np.testing.assert_allclose(at_last, np.cov(draws.T), rtol=0.2, atol=0.1)
+
+
+class TestLoops:
+    def test_the_mixture_is_that_of_the_map_with_its_gradient(self):
+        map_ = some_mixture()
+        white, shares, slope = np.empty((3, 4)), np.empty(3), np.empty(4)
+        arrays = (map_.constants, map_.means, map_.whitening)
+
+        def density(z):
+            return mixture(z, *arrays, slope, white, shares)
+
+        for z in 3 * np.random.default_rng(2).standard_normal((20, 4)):
+            assert density(z) == pytest.approx(map_.log_density(z[None]).item(), rel=1e-9)
+            found = slope.copy()
+            np.testing.assert_allclose(found, approx_fprime(z, density, 1e-6), rtol=1e-3, atol=1e-4)
+
+    def test_short_steps_lose_no_energy_at_any_level(self):
+        map_, levels = some_mixture(dimensions=3), np.array([0.0, 0.3, 1.0])
+        fixed = (
+            map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
+        )  # fmt: skip
+        accepted = [
+            follow(
+                np.zeros((3, 3)), np.full(3, -1), 0, 50, levels, np.full(3, size),
+                np.repeat(np.eye(3)[None], 3, axis=0), *fixed, np.random.default_rng(5),
+                student.address, np.zeros(0, np.uint64),
+            )[7][1:]
+            for size in (0.02, 0.2, 20.0)
+        ]  # fmt: skip
+        assert np.all(accepted[0] > 0.999)
+        assert np.all(accepted[1] > 0.9)
+        assert np.all(accepted[2] < 0.1)
+
+    def test_a_function_is_called_at_its_address(self):
+        @numba.njit
+        def called(z, slope, value):
+            return call_callback(address, z, slope, value, np.zeros(0, np.uint64))
+
+        address, slope, value = half.address, np.zeros(1), np.zeros(1)
+        assert called(np.array([2.0]), slope, value) == 0
+        assert (slope.item(), value.item()) == (-2.0, -2.0)
+        assert called(np.array([-2.0]), slope, value) == 1
+
+    def test_a_start_without_density_is_left(self):
+        done = last_round(half, -np.abs(starts(1, 1)))
+        assert np.all(done.statistics["logp"][:, -1] > LEAST_DENSITY)
