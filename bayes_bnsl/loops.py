@@ -21,7 +21,7 @@ LEAST_DENSITY = -1e300
 LEAST_SHARE = 1e-12
 """Share in the density of a mixture from which a component enters the gradient."""
 
-SHORTEST = 0.3
+SHORTEST = 0.1
 """Of the steps of a trajectory the least size, in units of the largest, log-uniform in between."""
 
 MOST_STEPS = 15
@@ -98,35 +98,32 @@ def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, levels: Any, sizes: Any, metrics: Any,
-    constants: Any, means: Any, whitening: Any, factors: Any, cumulated: Any,
-    generator: Any, address: int, data: Any,
+    maps: Any, generator: Any, address: int, data: Any,
 ) -> Any:  # fmt: skip
-    """Take steps of one chain at every level, from a mixture of Gaussians to the posterior.
+    """Take steps of one chain at every level: up from one map to the posterior, down to another.
 
-    At level t the density is ``mixture**(1 - t) * posterior**t``. In each step the replica at level
-    0 is drawn anew from the mixture, the others follow a Hamiltonian trajectory, and neighbours
-    change places by a Metropolis step: pairs that begin at even and at odd levels in turn.
+    At level t the density is ``map**(1 - t) * posterior**t``. Levels rise from 0 to 1 and, if there
+    is a second map, fall to 0 again. In each step the replicas at level 0 are drawn anew from their
+    maps, the others follow a Hamiltonian trajectory, and neighbours change places by a Metropolis
+    step: pairs that begin at even and at odd numbers in turn.
 
     Parameters
     ----------
     positions : ndarray, shape (n_levels, n_dimensions)
         Where the replicas are; the array is written to.
     restarts : ndarray of int, shape (n_levels,)
-        Number of the draw from the mixture that each replica descends from; written to.
+        Number of the draw from a map that each replica descends from; written to.
     first : int
         Number of the first step.
     steps : int
         How many to take.
     levels, sizes : ndarray, shape (n_levels,)
-        Levels from 0 to 1, and the largest step of the trajectories of each.
+        Levels, and the largest step of the trajectories of each.
     metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
         Lower factors: they map standard normal draws to such of the size of a level's density.
-    constants, means, whitening : ndarray
-        The mixture, as `mixture` takes it.
-    factors : ndarray, shape (k, n_dimensions, n_dimensions)
-        Lower Cholesky factors of its covariances.
-    cumulated : ndarray, shape (k,)
-        Cumulated weights of its components.
+    maps : pair of tuples of ndarray
+        Of either map its constants, means and whitening matrices, as `mixture` takes them, the
+        Cholesky factors of its covariances and the cumulated weights of its components.
     generator : numpy.random.Generator
         Where the randomness comes from.
     address : int
@@ -143,48 +140,58 @@ def follow(
         each pair.
     """
     n, dimensions = positions.shape
-    k = len(constants)
-    white, shares = np.empty((k, dimensions)), np.empty(k)
-    posterior, map_ = np.empty(n), np.empty(n)
-    slopes, slopes_map = np.empty((n, dimensions)), np.empty((n, dimensions))
+    top = np.argmax(levels)
+    most = max(len(maps[0][0]), len(maps[1][0]))
+    white, shares = np.empty((most, dimensions)), np.empty(most)
+    posterior, mapped = np.empty(n), np.zeros(n)
+    slopes, slopes_mapped = np.empty((n, dimensions)), np.zeros((n, dimensions))
     for i in range(n):
         posterior[i] = _density(positions[i], slopes[i], address, data)
-        map_[i] = mixture(positions[i], constants, means, whitening, slopes_map[i], white, shares)
+        constants, means, whitening, _, _ = maps[0] if i < top else maps[1]
+        mapped[i] = mixture(
+            positions[i], constants, means, whitening, slopes_mapped[i], white, shares
+        )
     places = np.empty((steps, n, dimensions))
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
     arrived, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
     diverging = np.zeros(steps, np.bool_)
     accepted, refused, offered = np.zeros(n), np.zeros(n - 1), np.zeros(n - 1)
     at, momentum, pull = np.empty(dimensions), np.empty(dimensions), np.empty(dimensions)
-    slope, slope_map = np.empty(dimensions), np.empty(dimensions)
+    slope, slope_mapped = np.empty(dimensions), np.empty(dimensions)
     for step in range(steps):
-        component = min(np.searchsorted(cumulated, generator.random()), k - 1)
-        for i in range(dimensions):
-            momentum[i] = generator.standard_normal()
-        for i in range(dimensions):
-            positions[0, i] = means[component, i]
-            for j in range(i + 1):
-                positions[0, i] += factors[component, i, j] * momentum[j]
-        posterior[0] = _density(positions[0], slopes[0], address, data)
-        map_[0] = mixture(positions[0], constants, means, whitening, slopes_map[0], white, shares)
-        restarts[0] = first + step
-        for level in range(1, n):
+        for level in range(n):
+            constants, means, whitening, factors, cumulated = maps[0] if level < top else maps[1]
             t, metric = levels[level], metrics[level]
             kinetic = 0.0
             for i in range(dimensions):
-                at[i] = positions[level, i]
                 momentum[i] = generator.standard_normal()
                 kinetic += 0.5 * momentum[i] ** 2
-                slope[i], slope_map[i] = slopes[level, i], slopes_map[level, i]
+            if t == 0:
+                component = np.searchsorted(cumulated, generator.random())
+                component = min(component, len(cumulated) - 1)
+                for i in range(dimensions):
+                    at[i] = means[component, i]
+                    for j in range(i + 1):
+                        at[i] += factors[component, i, j] * momentum[j]
+                positions[level] = at
+                posterior[level] = _density(at, slopes[level], address, data)
+                mapped[level] = mixture(
+                    at, constants, means, whitening, slopes_mapped[level], white, shares
+                )
+                restarts[level] = 2 * (first + step) + (level > top)
+                continue
+            for i in range(dimensions):
+                at[i] = positions[level, i]
+                slope[i], slope_mapped[i] = slopes[level, i], slopes_mapped[level, i]
             size = sizes[level] * SHORTEST ** generator.random()
             count = generator.integers(1, MOST_STEPS + 1)
-            before = t * posterior[level] + (1 - t) * map_[level] - kinetic
-            density, density_map = posterior[level], map_[level]
+            density, density_mapped = posterior[level], mapped[level] if t < 1 else 0.0
+            before = t * density + (1 - t) * density_mapped - kinetic
             for leap in range(count + 1):
                 # half a kick at either end of the trajectory, whole ones between
                 kick = size if 0 < leap < count else 0.5 * size
                 for i in range(dimensions):
-                    pull[i] = t * slope[i] + (1 - t) * slope_map[i]
+                    pull[i] = t * slope[i] + (1 - t) * slope_mapped[i]
                 for i in range(dimensions):
                     sum_ = 0.0
                     for j in range(i, dimensions):
@@ -201,39 +208,44 @@ def follow(
                 if density <= LEAST_DENSITY:
                     break
                 if t < 1:
-                    density_map = mixture(at, constants, means, whitening, slope_map, white, shares)
+                    density_mapped = mixture(
+                        at, constants, means, whitening, slope_mapped, white, shares
+                    )
             kinetic = 0.0
             for i in range(dimensions):
                 kinetic += 0.5 * momentum[i] ** 2
-            gain = t * density + (1 - t) * density_map - kinetic - before
+            gain = t * density + (1 - t) * density_mapped - kinetic - before
             if not np.isfinite(gain):
                 gain = LEAST_DENSITY
             chance = np.exp(min(gain, 0.0))
             accepted[level] += chance
-            if level == n - 1:
+            if level == top:
                 energies[step], counts[step], acceptances[step] = -before, count, chance
                 diverging[step] = gain < -ENERGY_ERROR and density > LEAST_DENSITY
             if generator.random() < chance:
-                if t == 1:
-                    density_map = mixture(at, constants, means, whitening, slope_map, white, shares)
-                positions[level], posterior[level], map_[level] = at, density, density_map
-                slopes[level], slopes_map[level] = slope, slope_map
+                positions[level], slopes[level], posterior[level] = at, slope, density
+                slopes_mapped[level], mapped[level] = slope_mapped, density_mapped
         for pair in range(step % 2 if n > 2 else 0, n - 1, 2):
             other = pair + 1
-            here = posterior[pair] - map_[pair]
-            there = posterior[other] - map_[other]
+            if pair == top or other == top:  # whose map is that of its neighbour
+                constants, means, whitening, _, _ = maps[0] if pair < top else maps[1]
+                mapped[top] = mixture(
+                    positions[top], constants, means, whitening, slopes_mapped[top], white, shares
+                )
+            here = posterior[pair] - mapped[pair]
+            there = posterior[other] - mapped[other]
             chance = np.exp(min((levels[other] - levels[pair]) * (here - there), 0.0))
             offered[pair] += 1
             refused[pair] += 1 - chance
             if generator.random() < chance:
                 posterior[pair], posterior[other] = posterior[other], posterior[pair]
-                map_[pair], map_[other] = map_[other], map_[pair]
+                mapped[pair], mapped[other] = mapped[other], mapped[pair]
                 restarts[pair], restarts[other] = restarts[other], restarts[pair]
                 for i in range(dimensions):
-                    for array in (positions, slopes, slopes_map):
+                    for array in (positions, slopes, slopes_mapped):
                         array[pair, i], array[other, i] = array[other, i], array[pair, i]
         places[step] = positions
-        densities[step], arrived[step] = posterior[n - 1], restarts[n - 1]
+        densities[step], arrived[step] = posterior[top], restarts[top]
     return (
         places, densities, arrived, energies, counts, acceptances, diverging,
         accepted / steps, refused / np.maximum(offered, 1.0),

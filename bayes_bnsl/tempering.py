@@ -39,8 +39,11 @@ __all__ = ["Ladder", "Round", "least_gradients", "rounds"]
 FIRST_LEVELS = 16
 """Levels before anything is known; dense near the broad normal, where little likelihood matters."""
 
+FIRST_LEVELS_DOWN = 6
+"""Levels between the posterior and a map that is fitted to draws, before anything is known."""
+
 MOST_LEVELS = 24
-"""Levels at most."""
+"""Levels between either map and the posterior at most."""
 
 FIRST_SIZE = 0.2
 """Size of a step before anything is known, in standard deviations within a mode."""
@@ -68,10 +71,10 @@ MAPPED = 4000
 class Ladder:
     """All that is fixed while a round runs."""
 
-    map: Gaussians
-    """The density at level 0."""
+    maps: tuple[Gaussians, Gaussians]
+    """The density at level 0: where levels begin, and where they end if they fall again."""
     levels: Vector
-    """From 0 to 1, shape (n_levels,)."""
+    """From 0 to 1, and perhaps to 0 again, shape (n_levels,)."""
     sizes: Vector
     """Largest step of the trajectories at each level, shape (n_levels,)."""
     metrics: Vector
@@ -102,7 +105,24 @@ class Ladder:
         covariances = [np.linalg.inv((1 - t) * vague + t * precise) for t in levels]
         normal = Gaussians(np.ones(1), draws.mean(axis=0)[None], np.diag(width**2)[None])
         sizes = np.full(FIRST_LEVELS, FIRST_SIZE)
-        return cls(normal, levels, sizes, np.linalg.cholesky(covariances))
+        return cls((normal, normal), levels, sizes, np.linalg.cholesky(covariances))
+
+    @property
+    def top(self) -> int:
+        """The number of the level that is the posterior."""
+        return int(self.levels.argmax())
+
+    def mapped(self, draws: Vector, generator: np.random.Generator) -> Ladder:
+        """Return the ladder with a second map, fitted to draws; with levels down to it, if new."""
+        maps = self.maps[0], _fitted(draws, generator)
+        if self.levels[-1] == 0:
+            return replace(self, maps=maps)
+        down = np.linspace(1, 0, FIRST_LEVELS_DOWN)[1:]
+        last = (np.repeat(each[-1:], len(down), axis=0) for each in (self.sizes, self.metrics))
+        sizes, metrics = (
+            np.concatenate(pair) for pair in zip((self.sizes, self.metrics), last, strict=True)
+        )
+        return Ladder(maps, np.concatenate([self.levels, down]), sizes, metrics)
 
 
 @dataclass(frozen=True)
@@ -120,12 +140,12 @@ class Round:
     @property
     def gradients(self) -> float:
         """How many gradients of the log density it took."""
-        return float(self.statistics["n_steps"].sum()) * len(self.refusal)
+        return float(self.statistics["n_steps"].sum()) * np.count_nonzero(self.ladder.levels)
 
     @property
     def draws(self) -> Vector:
         """Draws of the posterior, shape (n_chains, n_steps, n_dimensions)."""
-        return self.places[:, :, -1]
+        return self.places[:, :, self.ladder.top]
 
     def some(self, level: int, most: int = MAPPED) -> Vector:
         """Return draws of a level, evenly spaced, shape (n, n_dimensions)."""
@@ -136,15 +156,31 @@ class Round:
     def next_ladder(self, generator: np.random.Generator) -> Ladder:
         """Return levels between which as many changes of place are refused everywhere."""
         old = self.ladder
-        passed = np.concatenate([[0.0], np.cumsum(np.maximum(self.refusal, 1e-3))])
-        count = int(np.clip(np.ceil(2 * self.refusal.sum()) + 1, 2, MOST_LEVELS))
-        levels = np.interp(np.linspace(0, passed[-1], count), passed, old.levels)
-        levels[0], levels[-1] = 0.0, 1.0
         within = [_within(self.some(k), generator) for k in range(len(old.levels))]
-        metrics = np.linalg.cholesky(within)[_nearest(levels, old.levels)]
-        return replace(
-            old, levels=levels, sizes=np.interp(levels, old.levels, old.sizes), metrics=metrics
-        )
+        metrics = np.linalg.cholesky(within)
+        top = old.top
+        up, down = slice(0, top + 1), slice(None, top - 1 if top else None, -1)
+        parts: list[list[Vector]] = []
+        for leg, refusal in ((up, self.refusal[:top]), (down, self.refusal[top:][::-1])):
+            if not len(refusal):
+                continue
+            at = old.levels[leg]
+            levels = _evened(at, refusal)
+            nearest = np.abs(levels[:, None] - at).argmin(axis=1)
+            sizes = np.interp(levels, at[1:], old.sizes[leg][1:])  # no steps are taken at level 0
+            parts.append([levels, sizes, metrics[leg][nearest]])
+        if len(parts) == 2:  # down from the posterior, which is there already
+            parts[1] = [each[-2::-1] for each in parts[1]]
+        return Ladder(old.maps, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _evened(levels: Vector, refusal: Vector) -> Vector:
+    """Return rising levels that share out equally what is refused between them."""
+    passed = np.concatenate([[0.0], np.cumsum(np.maximum(refusal, 1e-3))])
+    count = int(np.clip(np.ceil(2 * refusal.sum()) + 1, 2, MOST_LEVELS))
+    evened = np.interp(np.linspace(0, passed[-1], count), passed, levels)
+    evened[0], evened[-1] = 0.0, 1.0
+    return evened
 
 
 def least_gradients(chains: int) -> int:
@@ -199,28 +235,22 @@ def rounds(
                 posterior, ladder, starts, count, target_accept, generator, cores=cores, tell=tell
             )
 
-    chains, _, dimensions = draws.shape
-    flat = draws.reshape(-1, dimensions)
-    ladder = Ladder.broad(flat, width, generator)
-    starts = flat[generator.integers(len(flat), size=(chains, len(ladder.levels)))]
-    starts[:, -1] = draws[:, -1]
+    ladder = Ladder.broad(draws.reshape(-1, draws.shape[-1]), width, generator)
     for count in BROAD:
-        done = run(ladder, starts, count, target_accept)
-        ladder = done.next_ladder(generator)
-        starts = _starts(done, ladder)
+        done = run(ladder, _starts(draws, ladder, generator), count, target_accept)
+        ladder, draws = done.next_ladder(generator), done.draws
     yield done
     hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
     tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
-    seen = [done.some(-1)]
+    seen = [done.some(done.ladder.top)]
     while True:
-        ladder = replace(ladder, map=_fitted(np.concatenate([*tails, *seen[-2:]]), generator))
-        done = run(ladder, starts, steps, target_accept)
+        ladder = ladder.mapped(np.concatenate([*tails, *seen[-2:]]), generator)
+        done = run(ladder, _starts(draws, ladder, generator), steps, target_accept)
         yield done
         if done.statistics["diverging"].any():
             target_accept = 1 - (1 - target_accept) / 2
-        ladder = done.next_ladder(generator)
-        starts, steps = _starts(done, ladder), 2 * steps
-        seen.append(done.some(-1))
+        ladder, draws, steps = done.next_ladder(generator), done.draws, 2 * steps
+        seen.append(done.some(done.ladder.top))
 
 
 def _round(
@@ -239,15 +269,15 @@ def _round(
     own = generator.spawn(chains)
     places = [np.array(each, order="C") for each in starts]
     restarts = [np.full(len(ladder.levels), -1) for _ in range(chains)]
-    map_ = ladder.map
-    fixed = (
-        map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
-    )  # fmt: skip
+    maps = tuple(
+        (each.constants, each.means, each.whitening, each.factors, np.cumsum(each.weights))
+        for each in ladder.maps
+    )
 
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
             places[chain], restarts[chain], first, count, ladder.levels, ladder.sizes,
-            ladder.metrics, *fixed, own[chain], posterior.callback.address, posterior.data,
+            ladder.metrics, maps, own[chain], posterior.callback.address, posterior.data,
         )  # fmt: skip
 
     with ThreadPoolExecutor(min(cores, chains)) as pool:
@@ -280,13 +310,17 @@ def _round(
     return Round(ladder, where, dict(zip(names, rest, strict=True)), refusal)
 
 
-def _starts(done: Round, ladder: Ladder) -> Vector:
-    """Return where replicas go on: where those of the nearest levels were in the end."""
-    return done.places[:, -1, _nearest(ladder.levels, done.ladder.levels)]
+def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Vector:
+    """Return where the replicas of each chain start: at draws of its own, the last at the top.
 
-
-def _nearest(levels: Vector, among: Vector) -> NDArray[np.int64]:
-    return np.abs(levels[:, None] - among).argmin(axis=1)
+    Not where those of a like level were. What is likely by one map may be so unlikely by the next
+    that it would be sent up to the posterior, for being less unlikely there.
+    """
+    chains, steps = draws.shape[:2]
+    numbers = generator.integers(steps, size=(chains, len(ladder.levels)))
+    starts = draws[np.arange(chains)[:, None], numbers]
+    starts[:, ladder.top] = draws[:, -1]
+    return starts
 
 
 def _fitted(draws: Vector, generator: np.random.Generator) -> Gaussians:
