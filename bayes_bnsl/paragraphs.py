@@ -187,18 +187,21 @@ def about_sampling(fitted: Fit) -> str:
     """Say how draws were made, and whether they converged."""
     posterior, modes = fitted.posterior, fitted.data["modes"].to_dataset()
     steps = float(fitted.data["sample_stats"]["n_steps"].mean())
+    tempered = fitted.status.restarts > 0
+    then, where = (", then tempered chains", " at each level") if tempered else ("", "")
     return (
         "Starts: climbs by L-BFGS-B from draws of the prior found "
         f"{counted(modes.sizes['mode'], 'mode')}; chains start dispersed over those that are "
         "credible. Sampler: NUTS, unless PyMC's was asked for that of nutpie with a mass matrix "
-        "adapted to low rank, in rounds that grow until the draws meet the bar or the budget is "
-        "spent. Kept: "
+        f"adapted to low rank{then}, in rounds that grow until the draws meet the bar or the "
+        "budget is spent. Kept: "
         f"{counted(posterior.sizes['chain'], 'chain')} of "
-        f"{counted(posterior.sizes['draw'], 'draw')}, {steps:.1f} gradients a draw, seed "
+        f"{counted(posterior.sizes['draw'], 'draw')}, {steps:.1f} gradients a draw{where}, seed "
         f"{fitted.seed}, {fitted.seconds:.1f} s without compilation.\n\n"
         f"**{escaped(str(fitted.status))}** (`{fitted.status.name}`; the bar: R-hat at most 1.01, "
         "at least 400 effective draws of every parameter and of log mu at both ends of the data "
-        "and at ten times the last x, no divergence.)"
+        "and at ten times the last x, no divergence, and of tempered chains at least 100 fresh "
+        "starts.)"
     )
 
 
