@@ -6,6 +6,10 @@ posterior**t``, with a map that one can draw from. At level 0 the replica is dra
 step, and neighbouring replicas change places by Metropolis steps; so fresh draws arrive at the
 posterior, and bring every mode in proportion to its mass.
 
+There are two maps. Levels rise from a normal as wide as the prior to the posterior, and fall from
+there to a mixture of Gaussians that is fitted to draws. By the mixture draws arrive fast; by the
+normal they arrive wherever there is posterior mass, also where the mixture has none.
+
 Whatever a round uses is fixed before it begins: map, levels, sizes of steps. So its draws are those
 of an ordinary Markov chain, be the map good or bad, and R-hat and effective sample size mean what
 they always mean. Each round learns from those before, and is longer.
@@ -58,7 +62,7 @@ AT_ONCE = 250
 """Steps between two looks at the keyboard."""
 
 BROAD = (250, 1000)
-"""Steps of the first two rounds, whose map is one broad normal: they find modes and tails."""
+"""Steps of the first two rounds, which have no map but the normal: they find modes and tails."""
 
 LOWEST = 0.4
 """Levels of those rounds from which on their draws count as tails of the posterior."""

@@ -104,9 +104,14 @@ class TestRounds:
         assert [each.draws.shape for each in done] == [
             (2, BROAD[-1], 1), (2, 100, 1), (2, 200, 1), (2, 400, 1),
         ]  # fmt: skip
-        assert len(done[0].ladder.map.weights) == 1
-        assert done[0].ladder.map.covariances.item() >= 25
-        assert len(done[1].ladder.map.weights) > 1
+        assert done[0].ladder.levels[-1] == 1
+        for each in done[1:]:
+            broad, learnt = each.ladder.maps
+            assert len(broad.weights) == 1
+            assert broad.covariances.item() >= 25
+            assert len(learnt.weights) > 1
+            assert each.ladder.levels[0] == each.ladder.levels[-1] == 0
+            assert np.all(np.diff(np.sign(np.diff(each.ladder.levels))) <= 0)  # up, then down
 
     def test_cores_do_not_matter(self):
         one, three = (last_round(hills, starts(-4, 4, 4), cores=cores) for cores in (1, 3))
@@ -120,10 +125,11 @@ class TestRounds:
         done = last_round(half, np.abs(starts(1, 1)))
         np.testing.assert_allclose(done.statistics["logp"], -0.5 * done.draws[..., 0] ** 2)
         restart = done.statistics["restart"]
-        assert restart.max() < restart.shape[1]
-        assert len(np.unique(restart)) > 100
+        assert restart.max() < 2 * restart.shape[1]
+        assert len(np.unique(restart[restart % 2 == 0])) > 100  # of the normal
+        assert len(np.unique(restart[restart % 2 == 1])) > 100  # of the map that is learnt
         assert not done.statistics["diverging"].any()
-        levels = len(done.ladder.levels) - 1
+        levels = len(done.ladder.levels) - 2
         assert done.gradients == done.statistics["n_steps"].sum() * levels
 
     def test_levels_move_to_where_changes_of_place_are_refused(self):
@@ -133,8 +139,29 @@ class TestRounds:
         )  # fmt: skip
         first = next(running)
         assert np.ptp(first.refusal) < 0.15
-        assert first.ladder.levels[[0, -1]].tolist() == [0.0, 1.0]
-        assert np.all(np.diff(first.ladder.levels) > 0)
+        next(running)
+        last = next(running)
+        top = last.ladder.top
+        assert last.ladder.levels[[0, top, -1]].tolist() == [0.0, 1.0, 0.0]
+        assert np.ptp(last.refusal[:top]) < 0.15
+        assert np.ptp(last.refusal[top:]) < 0.15
+
+    def test_what_the_map_leaves_out_is_still_reached(self):
+        """Levels that fall to a map of one hill alone, and rise from the normal."""
+        left = starts(-4, n=2000)[0]
+        ladder = Ladder.broad(
+            starts(-4, 4)[:, :, 0].reshape(-1, 1), np.array([5.0]), np.random.default_rng(6)
+        ).mapped(left, np.random.default_rng(7))
+        maps = tuple(
+            (each.constants, each.means, each.whitening, each.factors, np.cumsum(each.weights))
+            for each in ladder.maps
+        )
+        n = len(ladder.levels)
+        places = follow(
+            np.full((n, 1), -4.0), np.full(n, -1), 0, 20_000, ladder.levels, ladder.sizes,
+            ladder.metrics, maps, np.random.default_rng(8), hills.address, np.zeros(0, np.uint64),
+        )[0]  # fmt: skip
+        assert np.mean(places[:, ladder.top] < 0) == pytest.approx(2 / 3, abs=0.05)
 
     def test_the_first_rounds_take_no_more_gradients_than_is_said(self):
         taken = sum(BROAD) * 2 * 15 * 8
@@ -145,7 +172,7 @@ class TestLadder:
     def test_the_broad_one_is_as_wide_as_the_prior_and_the_draws(self):
         draws = starts(0, dimensions=2)[0] * [10.0, 0.1]
         ladder = Ladder.broad(draws, np.ones(2), np.random.default_rng(1))
-        widths = np.sqrt(np.diagonal(ladder.map.covariances[0]))
+        widths = np.sqrt(np.diagonal(ladder.maps[0].covariances[0]))
         np.testing.assert_allclose(widths, [draws[:, 0].std(), 1.0])
         np.testing.assert_allclose(ladder.metrics[0], np.diag(widths), rtol=1e-10)
         at_last = ladder.metrics[-1] @ ladder.metrics[-1].T
@@ -167,17 +194,17 @@ class TestLoops:
             np.testing.assert_allclose(found, approx_fprime(z, density, 1e-6), rtol=1e-3, atol=1e-4)
 
     def test_short_steps_lose_no_energy_at_any_level(self):
-        map_, levels = some_mixture(dimensions=3), np.array([0.0, 0.3, 1.0])
+        map_, levels = some_mixture(dimensions=3), np.array([0.0, 0.3, 1.0, 0.3, 0.0])
         fixed = (
             map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
         )  # fmt: skip
         accepted = [
             follow(
-                np.zeros((3, 3)), np.full(3, -1), 0, 50, levels, np.full(3, size),
-                np.repeat(np.eye(3)[None], 3, axis=0), *fixed, np.random.default_rng(5),
+                np.zeros((5, 3)), np.full(5, -1), 0, 50, levels, np.full(5, size),
+                np.repeat(np.eye(3)[None], 5, axis=0), (fixed, fixed), np.random.default_rng(5),
                 student.address, np.zeros(0, np.uint64),
-            )[7][1:]
-            for size in (0.02, 0.2, 20.0)
+            )[7][1:-1]
+            for size in (0.02, 0.2, 200.0)
         ]  # fmt: skip
         assert np.all(accepted[0] > 0.999)
         assert np.all(accepted[1] > 0.9)
