@@ -152,7 +152,7 @@ def test_gradient_as_nuts_calls_it(benchmark, n_points):
     compiled = compile_law(curve, bb.BNSL(1), bb.LogNormal(), {})
     data = model_data(curve, bb.BNSL(1), bb.LogNormal(), {}, Scale.of(curve))
     position = compiled.draw_prior(data, np.random.default_rng(0), 1)[0]
-    arguments = (position, *compiled.callback(data)[1])
+    arguments = (position, *compiled.posterior(data).arrays)
     call = Native.of(compiled._gradient, *arguments).call
     log_x, log_y, count = curve.log_x, curve.log_y, 20_000 if n_points < 1000 else 500
 
