@@ -8,7 +8,6 @@ the block are another.
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,7 +52,6 @@ class Gaussians:
         generator: np.random.Generator,
         *,
         most: int | None = None,
-        cores: int = 1,
     ) -> Gaussians:
         """Fit by expectation-maximization, begun by k-means.
 
@@ -65,8 +63,6 @@ class Gaussians:
             Where the randomness comes from.
         most : int, optional
             Most components.
-        cores : int, default 1
-            Threads; the result does not depend on them.
 
         Returns
         -------
@@ -80,10 +76,9 @@ class Gaussians:
             warnings.simplefilter("ignore")  # a component without draws does no harm
             labels = kmeans2(draws, k, iter=5, minit="++", rng=generator)[1]
         mixture = cls._of_moments(np.eye(k)[labels].T @ _products(draws), dimensions)
-        with ThreadPoolExecutor(cores) as pool:
-            for _ in range(ROUNDS):
-                moments = np.sum(list(pool.map(mixture._moments, _blocks(draws))), axis=0)
-                mixture = cls._of_moments(moments, dimensions)
+        for _ in range(ROUNDS):
+            moments = np.sum([mixture._moments(block) for block in _blocks(draws)], axis=0)
+            mixture = cls._of_moments(moments, dimensions)
         return mixture
 
     @classmethod
@@ -155,14 +150,9 @@ class Gaussians:
         products = _products(block)
         return self._members(products)[0].T @ products
 
-    def log_density(self, positions: Vector, *, cores: int = 1) -> Vector:
+    def log_density(self, positions: Vector) -> Vector:
         """Return the log density at positions of shape (n, n_dimensions), shape (n,)."""
-
-        def of(block: Vector) -> Vector:
-            return self._members(_products(block))[1]
-
-        with ThreadPoolExecutor(cores) as pool:
-            return np.concatenate(list(pool.map(of, _blocks(positions))))
+        return np.concatenate([self._members(_products(block))[1] for block in _blocks(positions)])
 
     def draw(self, n: int, generator: np.random.Generator) -> Vector:
         """Draw n positions, in no order, shape (n, n_dimensions)."""

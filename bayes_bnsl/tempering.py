@@ -25,32 +25,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.ladder import FIRST_LEVELS, MAPPED, Ladder, Round
 from bayes_bnsl.loops import MOST_STEPS, follow
 from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.progress import jobs_progress
 
-__all__ = ["Ladder", "Round", "least_gradients", "rounds"]
-
-FIRST_LEVELS = 16
-"""Levels before anything is known; dense near the broad normal, where little likelihood matters."""
-
-FIRST_LEVELS_DOWN = 6
-"""Levels between the posterior and a map that is fitted to draws, before anything is known."""
-
-MOST_LEVELS = 24
-"""Levels between either map and the posterior at most."""
-
-FIRST_SIZE = 0.2
-"""Size of a step before anything is known, in standard deviations within a mode."""
+__all__ = ["least_gradients", "rounds"]
 
 TUNING = 10
 """Times that a round adapts the sizes of its steps before it begins, each by less than before."""
@@ -66,125 +52,6 @@ BROAD = (250, 1000)
 
 LOWEST = 0.4
 """Levels of those rounds from which on their draws count as tails of the posterior."""
-
-MAPPED = 4000
-"""Draws of such tails, and of each of the last two rounds, that a map is fitted to."""
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """All that is fixed while a round runs."""
-
-    maps: tuple[Gaussians, Gaussians]
-    """The density at level 0: where levels begin, and where they end if they fall again."""
-    levels: Vector
-    """From 0 to 1, and perhaps to 0 again, shape (n_levels,)."""
-    sizes: Vector
-    """Largest step of the trajectories at each level, shape (n_levels,)."""
-    metrics: Vector
-    """Lower factors of covariances within a mode, shape (n_levels, n_dimensions, n_dimensions)."""
-
-    @classmethod
-    def broad(cls, draws: Vector, width: Vector, generator: np.random.Generator) -> Ladder:
-        """Return the first one, from a normal as wide as the prior.
-
-        Parameters
-        ----------
-        draws : ndarray, shape (n, n_dimensions)
-            Draws of chains that need not have mixed: they tell where, and how thick ridges are.
-        width : ndarray, shape (n_dimensions,)
-            Standard deviations of the prior.
-        generator : numpy.random.Generator
-            Where the randomness comes from.
-
-        Returns
-        -------
-        Ladder
-            With levels that are a guess.
-        """
-        levels = np.linspace(0, 1, FIRST_LEVELS) ** 3
-        width = np.maximum(width, draws.std(axis=0))
-        precise = np.linalg.inv(_within(draws, generator))
-        vague = np.diag(width**-2)
-        covariances = [np.linalg.inv((1 - t) * vague + t * precise) for t in levels]
-        normal = Gaussians(np.ones(1), draws.mean(axis=0)[None], np.diag(width**2)[None])
-        sizes = np.full(FIRST_LEVELS, FIRST_SIZE)
-        return cls((normal, normal), levels, sizes, np.linalg.cholesky(covariances))
-
-    @property
-    def top(self) -> int:
-        """The number of the level that is the posterior."""
-        return int(self.levels.argmax())
-
-    def mapped(self, draws: Vector, generator: np.random.Generator) -> Ladder:
-        """Return the ladder with a second map, fitted to draws; with levels down to it, if new."""
-        maps = self.maps[0], _fitted(draws, generator)
-        if self.levels[-1] == 0:
-            return replace(self, maps=maps)
-        down = np.linspace(1, 0, FIRST_LEVELS_DOWN)[1:]
-        last = (np.repeat(each[-1:], len(down), axis=0) for each in (self.sizes, self.metrics))
-        sizes, metrics = (
-            np.concatenate(pair) for pair in zip((self.sizes, self.metrics), last, strict=True)
-        )
-        return Ladder(maps, np.concatenate([self.levels, down]), sizes, metrics)
-
-
-@dataclass(frozen=True)
-class Round:
-    """What chains did at all levels in one round."""
-
-    ladder: Ladder
-    places: Vector
-    """Shape (n_chains, n_steps, n_levels, n_dimensions)."""
-    statistics: dict[str, NDArray[Any]]
-    """Of the replica at the posterior, each (n_chains, n_steps)."""
-    refusal: Vector
-    """Share of the changes of place that were refused, shape (n_levels - 1,)."""
-
-    @property
-    def gradients(self) -> float:
-        """How many gradients of the log density it took."""
-        return float(self.statistics["n_steps"].sum()) * np.count_nonzero(self.ladder.levels)
-
-    @property
-    def draws(self) -> Vector:
-        """Draws of the posterior, shape (n_chains, n_steps, n_dimensions)."""
-        return self.places[:, :, self.ladder.top]
-
-    def some(self, level: int, most: int = MAPPED) -> Vector:
-        """Return draws of a level, evenly spaced, shape (n, n_dimensions)."""
-        chains, steps = self.places.shape[:2]
-        apart = max(1, chains * steps // most)
-        return self.places[:, ::apart, level].reshape(-1, self.places.shape[-1])
-
-    def next_ladder(self, generator: np.random.Generator) -> Ladder:
-        """Return levels between which as many changes of place are refused everywhere."""
-        old = self.ladder
-        within = [_within(self.some(k), generator) for k in range(len(old.levels))]
-        metrics = np.linalg.cholesky(within)
-        top = old.top
-        up, down = slice(0, top + 1), slice(None, top - 1 if top else None, -1)
-        parts: list[list[Vector]] = []
-        for leg, refusal in ((up, self.refusal[:top]), (down, self.refusal[top:][::-1])):
-            if not len(refusal):
-                continue
-            at = old.levels[leg]
-            levels = _evened(at, refusal)
-            nearest = np.abs(levels[:, None] - at).argmin(axis=1)
-            sizes = np.interp(levels, at[1:], old.sizes[leg][1:])  # no steps are taken at level 0
-            parts.append([levels, sizes, metrics[leg][nearest]])
-        if len(parts) == 2:  # down from the posterior, which is there already
-            parts[1] = [each[-2::-1] for each in parts[1]]
-        return Ladder(old.maps, *(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-
-def _evened(levels: Vector, refusal: Vector) -> Vector:
-    """Return rising levels that share out equally what is refused between them."""
-    passed = np.concatenate([[0.0], np.cumsum(np.maximum(refusal, 1e-3))])
-    count = int(np.clip(np.ceil(2 * refusal.sum()) + 1, 2, MOST_LEVELS))
-    evened = np.interp(np.linspace(0, passed[-1], count), passed, levels)
-    evened[0], evened[-1] = 0.0, 1.0
-    return evened
 
 
 def least_gradients(chains: int) -> int:
@@ -325,19 +192,3 @@ def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Ve
     starts = draws[np.arange(chains)[:, None], numbers]
     starts[:, ladder.top] = draws[:, -1]
     return starts
-
-
-def _fitted(draws: Vector, generator: np.random.Generator) -> Gaussians:
-    """Fit a map to draws."""
-    centre, size = draws.mean(axis=0), draws.std(axis=0)
-    with threadpool_limits(limits=1):
-        return Gaussians.fitted((draws - centre) / size, generator).moved(centre, size)
-
-
-def _within(draws: Vector, generator: np.random.Generator) -> Vector:
-    """Return the mean covariance within a few Gaussians: the size and shape of a mode."""
-    centre, size = draws.mean(axis=0), draws.std(axis=0) + 1e-12
-    with threadpool_limits(limits=1):
-        few = Gaussians.fitted((draws - centre) / size, generator, most=max(1, len(size) // 2))
-    few = few.moved(centre, size)
-    return np.einsum("k,kij->ij", few.weights, few.covariances)

@@ -10,9 +10,10 @@ from scipy.optimize import approx_fprime
 from scipy.stats import halfnorm, kstest, norm, t
 
 from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.ladder import Ladder
 from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
-from bayes_bnsl.tempering import BROAD, Ladder, least_gradients, rounds
+from bayes_bnsl.tempering import BROAD, least_gradients, rounds
 
 SIGNATURE = types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64))
 
