@@ -112,19 +112,12 @@ class Gaussians:
         return np.linalg.cholesky(self.covariances)
 
     @cached_property
-    def whitening(self) -> Vector:
-        """Their inverses."""
-        return np.linalg.inv(self.factors)
+    def coefficients(self) -> Vector:
+        """Of the products of coordinates in the log density of each component, one row each.
 
-    @cached_property
-    def constants(self) -> Vector:
-        """Log weights less the logs of what normalizes the components, shape (k,)."""
-        scales = np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
-        return np.log(self.weights) - scales - 0.5 * self.means.shape[1] * np.log(2 * np.pi)
-
-    @cached_property
-    def _coefficients(self) -> Vector:
-        """Of the products of coordinates in the log density of each component, one column each."""
+        Products of two coordinates come first, by rows of the upper triangle of a matrix; then the
+        coordinates, then 1.
+        """
         dimensions = self.means.shape[1]
         rows, columns = np.triu_indices(dimensions)
         precisions = np.linalg.inv(self.covariances)
@@ -135,11 +128,11 @@ class Gaussians:
             + dimensions * np.log(2 * np.pi)
         )
         quadratic = precisions[:, rows, columns] * np.where(rows == columns, -0.5, -1.0)
-        return np.column_stack([quadratic, linear, constant]).T
+        return np.column_stack([quadratic, linear, constant])
 
     def _members(self, products: Vector) -> tuple[Vector, Vector]:
         """Return the share of each component in the density, and the log density."""
-        logs = products @ self._coefficients
+        logs = products @ self.coefficients.T
         top = logs.max(axis=1, keepdims=True)
         shares = np.exp(logs - top)
         total = shares.sum(axis=1, keepdims=True)

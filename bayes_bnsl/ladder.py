@@ -113,6 +113,21 @@ class Round:
         """Draws of the posterior, shape (n_chains, n_steps, n_dimensions)."""
         return self.places[:, :, self.ladder.top]
 
+    def after(self, before: Round | None) -> tuple[Vector, dict[str, NDArray[Any]]]:
+        """Return draws and statistics of a round before this one, and of this one behind them.
+
+        Both are of the same chains. The statistic ``restart`` counts on from one to the other.
+        """
+        if before is None:
+            return self.draws, self.statistics
+        own = dict(self.statistics)
+        fresh = own["restart"] >= 0
+        own["restart"] = own["restart"] + fresh * (before.statistics["restart"].max() + 1)
+        statistics = {
+            name: np.concatenate([before.statistics[name], own[name]], axis=1) for name in own
+        }
+        return np.concatenate([before.draws, self.draws], axis=1), statistics
+
     def some(self, level: int, most: int = MAPPED) -> Vector:
         """Return draws of a level, evenly spaced, shape (n, n_dimensions)."""
         chains, steps = self.places.shape[:2]

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from bayes_bnsl.native import call_callback
+from bayes_bnsl.vectorized import exp_of_negative
 
 __all__ = ["LEAST_DENSITY", "follow", "mixture"]
 
@@ -31,26 +32,31 @@ ENERGY_ERROR = 1000.0
 """Loss of energy from which on a trajectory counts as divergent, as it does for NUTS."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+COMPILED: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+}
+"""Options of the compiler: sums in any order, so that several terms are added at once."""
+
+
+@numba.njit(**COMPILED)
 def mixture(
-    position: Any, constants: Any, means: Any, whitening: Any,
-    gradient: Any, white: Any, shares: Any,
-) -> float:  # fmt: skip
+    position: Any, coefficients: Any, gradient: Any, products: Any, pulls: Any, shares: Any
+) -> float:
     """Return the log density of a mixture of Gaussians, and write its gradient.
 
     Parameters
     ----------
     position : ndarray, shape (n_dimensions,)
         Where.
-    constants : ndarray, shape (k,)
-        Log weight of each component less the log of what normalizes it.
-    means : ndarray, shape (k, n_dimensions)
-        Centres.
-    whitening : ndarray, shape (k, n_dimensions, n_dimensions)
-        Inverse of the lower Cholesky factor of each covariance.
+    coefficients : ndarray, shape (k, n_products)
+        Of the products of coordinates in the log density of each component, as
+        :attr:`~bayes_bnsl.gaussians.Gaussians.coefficients` has them.
     gradient : ndarray, shape (n_dimensions,)
         Is written to.
-    white, shares : ndarray, shape (k, n_dimensions) and (k,)
+    products, pulls, shares : ndarray, shape (n_products,), (n_products,) and (k,)
         Room to calculate in.
 
     Returns
@@ -58,34 +64,44 @@ def mixture(
     float
         The log density.
     """
-    k, dimensions = means.shape
+    dimensions, (k, n) = len(position), coefficients.shape
+    m = 0
+    for i in range(dimensions):
+        for j in range(i, dimensions):
+            products[m] = position[i] * position[j]
+            m += 1
+    for i in range(dimensions):
+        products[m + i] = position[i]
+    products[n - 1] = 1.0
     top = -np.inf
     for c in range(k):
-        square = 0.0
-        for i in range(dimensions):
-            sum_ = 0.0
-            for j in range(i + 1):
-                sum_ += whitening[c, i, j] * (position[j] - means[c, j])
-            white[c, i] = sum_
-            square += sum_ * sum_
-        shares[c] = constants[c] - 0.5 * square
-        top = max(top, shares[c])
+        sum_ = 0.0
+        for m in range(n):
+            sum_ += coefficients[c, m] * products[m]
+        shares[c] = sum_
+        top = max(top, sum_)
     total = 0.0
     for c in range(k):
-        shares[c] = np.exp(shares[c] - top)
+        shares[c] = exp_of_negative(top - shares[c])
         total += shares[c]
-    gradient[:] = 0.0
+    pulls[:] = 0.0
     for c in range(k):
         share = shares[c] / total
         if share > LEAST_SHARE:
-            for i in range(dimensions):
-                pull = share * white[c, i]
-                for j in range(i + 1):
-                    gradient[j] -= pull * whitening[c, i, j]
+            for m in range(n):
+                pulls[m] += share * coefficients[c, m]
+    for i in range(dimensions):
+        gradient[i] = pulls[n - 1 - dimensions + i]
+    m = 0
+    for i in range(dimensions):
+        for j in range(i, dimensions):
+            gradient[i] += pulls[m] * position[j]
+            gradient[j] += pulls[m] * position[i]
+            m += 1
     return top + np.log(total)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(**COMPILED)
 def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
     """Return the log density of the posterior, and write its gradient."""
     value = np.empty(1)
@@ -95,7 +111,7 @@ def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
     return value[0]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, levels: Any, sizes: Any, metrics: Any,
     maps: Any, generator: Any, address: int, data: Any,
@@ -122,8 +138,8 @@ def follow(
     metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
         Lower factors: they map standard normal draws to such of the size of a level's density.
     maps : pair of tuples of ndarray
-        Of either map its constants, means and whitening matrices, as `mixture` takes them, the
-        Cholesky factors of its covariances and the cumulated weights of its components.
+        Of either map its coefficients, as `mixture` takes them; the means of its components, the
+        Cholesky factors of their covariances and their cumulated weights.
     generator : numpy.random.Generator
         Where the randomness comes from.
     address : int
@@ -141,26 +157,26 @@ def follow(
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
-    most = max(len(maps[0][0]), len(maps[1][0]))
-    white, shares = np.empty((most, dimensions)), np.empty(most)
+    n_products = maps[0][0].shape[1]
+    room = (
+        np.empty(n_products), np.empty(n_products), np.empty(max(len(maps[0][0]), len(maps[1][0]))),
+    )  # fmt: skip
     posterior, mapped = np.empty(n), np.zeros(n)
     slopes, slopes_mapped = np.empty((n, dimensions)), np.zeros((n, dimensions))
     for i in range(n):
         posterior[i] = _density(positions[i], slopes[i], address, data)
-        constants, means, whitening, _, _ = maps[0] if i < top else maps[1]
-        mapped[i] = mixture(
-            positions[i], constants, means, whitening, slopes_mapped[i], white, shares
-        )
+        coefficients = maps[0][0] if i < top else maps[1][0]
+        mapped[i] = mixture(positions[i], coefficients, slopes_mapped[i], *room)
     places = np.empty((steps, n, dimensions))
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
     arrived, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
     diverging = np.zeros(steps, np.bool_)
     accepted, refused, offered = np.zeros(n), np.zeros(n - 1), np.zeros(n - 1)
-    at, momentum, pull = np.empty(dimensions), np.empty(dimensions), np.empty(dimensions)
+    at, momentum = np.empty(dimensions), np.empty(dimensions)
     slope, slope_mapped = np.empty(dimensions), np.empty(dimensions)
     for step in range(steps):
         for level in range(n):
-            constants, means, whitening, factors, cumulated = maps[0] if level < top else maps[1]
+            coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
             t, metric = levels[level], metrics[level]
             kinetic = 0.0
             for i in range(dimensions):
@@ -175,9 +191,7 @@ def follow(
                         at[i] += factors[component, i, j] * momentum[j]
                 positions[level] = at
                 posterior[level] = _density(at, slopes[level], address, data)
-                mapped[level] = mixture(
-                    at, constants, means, whitening, slopes_mapped[level], white, shares
-                )
+                mapped[level] = mixture(at, coefficients, slopes_mapped[level], *room)
                 restarts[level] = 2 * (first + step) + (level > top)
                 continue
             for i in range(dimensions):
@@ -190,13 +204,10 @@ def follow(
             for leap in range(count + 1):
                 # half a kick at either end of the trajectory, whole ones between
                 kick = size if 0 < leap < count else 0.5 * size
-                for i in range(dimensions):
-                    pull[i] = t * slope[i] + (1 - t) * slope_mapped[i]
-                for i in range(dimensions):
-                    sum_ = 0.0
-                    for j in range(i, dimensions):
-                        sum_ += metric[j, i] * pull[j]
-                    momentum[i] += kick * sum_
+                for j in range(dimensions):
+                    pull = kick * (t * slope[j] + (1 - t) * slope_mapped[j])
+                    for i in range(j + 1):
+                        momentum[i] += metric[j, i] * pull
                 if leap == count:
                     break
                 for i in range(dimensions):
@@ -208,9 +219,7 @@ def follow(
                 if density <= LEAST_DENSITY:
                     break
                 if t < 1:
-                    density_mapped = mixture(
-                        at, constants, means, whitening, slope_mapped, white, shares
-                    )
+                    density_mapped = mixture(at, coefficients, slope_mapped, *room)
             kinetic = 0.0
             for i in range(dimensions):
                 kinetic += 0.5 * momentum[i] ** 2
@@ -228,10 +237,8 @@ def follow(
         for pair in range(step % 2 if n > 2 else 0, n - 1, 2):
             other = pair + 1
             if pair == top or other == top:  # whose map is that of its neighbour
-                constants, means, whitening, _, _ = maps[0] if pair < top else maps[1]
-                mapped[top] = mixture(
-                    positions[top], constants, means, whitening, slopes_mapped[top], white, shares
-                )
+                coefficients = maps[0][0] if pair < top else maps[1][0]
+                mapped[top] = mixture(positions[top], coefficients, slopes_mapped[top], *room)
             here = posterior[pair] - mapped[pair]
             there = posterior[other] - mapped[other]
             chance = np.exp(min((levels[other] - levels[pair]) * (here - there), 0.0))

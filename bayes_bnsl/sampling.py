@@ -59,7 +59,7 @@ def fit(
     scale: Scale | None = None,
     draws: int = 1000,
     chains: int = 4,
-    max_gradients: int = 6_000_000,
+    max_gradients: int = 24_000_000,
     tune: int = 500,
     target_accept: float = 0.8,
     sampler: str = "nutpie",
@@ -88,7 +88,7 @@ def fit(
         Draws of each chain.
     chains : int, default 4
         Number of chains, at least 2.
-    max_gradients : int, default 6 million
+    max_gradients : int, default 24 million
         Most gradients of the log density that a round of tempered chains may take; rounds grow
         until the draws have converged or the next one would need more. Six million take about
         half a minute on two cores for 50 points and two breaks.
@@ -190,11 +190,14 @@ def fit(
             steps=max(draws, KEPT), target_accept=target_accept,
             cores=cores or os.cpu_count() or 1, progress=progress,
         )  # fmt: skip
+        before = None
         for done in tempered:
             if done.draws.shape[1] >= draws:
-                at = nuts.Drawn({}, done.statistics, done.draws).thinned(max(draws, KEPT))
+                both, statistics = done.after(before)
+                at = nuts.Drawn({}, statistics, both).thinned(max(draws, KEPT))
                 values = compiled.values(data, at.positions)
                 drawn, parameters, status = judged(replace(at, values=values))
+                before = done
             if status.ok or 2 * done.gradients > max_gradients:
                 break
     seconds = time.perf_counter() - began

@@ -41,7 +41,7 @@ __all__ = ["least_gradients", "rounds"]
 TUNING = 10
 """Times that a round adapts the sizes of its steps before it begins, each by less than before."""
 
-BETWEEN = (25, 0.02)
+BETWEEN = (25, 0.005)
 """Steps in between, at least, and as a share of those of the round."""
 
 AT_ONCE = 250
@@ -141,7 +141,7 @@ def _round(
     places = [np.array(each, order="C") for each in starts]
     restarts = [np.full(len(ladder.levels), -1) for _ in range(chains)]
     maps = tuple(
-        (each.constants, each.means, each.whitening, each.factors, np.cumsum(each.weights))
+        (each.coefficients, each.means, each.factors, np.cumsum(each.weights))
         for each in ladder.maps
     )
 

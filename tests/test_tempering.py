@@ -154,7 +154,7 @@ class TestRounds:
             starts(-4, 4)[:, :, 0].reshape(-1, 1), np.array([5.0]), np.random.default_rng(6)
         ).mapped(left, np.random.default_rng(7))
         maps = tuple(
-            (each.constants, each.means, each.whitening, each.factors, np.cumsum(each.weights))
+            (each.coefficients, each.means, each.factors, np.cumsum(each.weights))
             for each in ladder.maps
         )
         n = len(ladder.levels)
@@ -183,11 +183,10 @@ class TestLadder:
 class TestLoops:
     def test_the_mixture_is_that_of_the_map_with_its_gradient(self):
         map_ = some_mixture()
-        white, shares, slope = np.empty((3, 4)), np.empty(3), np.empty(4)
-        arrays = (map_.constants, map_.means, map_.whitening)
+        slope, room = np.empty(4), (np.empty(15), np.empty(15), np.empty(3))
 
         def density(z):
-            return mixture(z, *arrays, slope, white, shares)
+            return mixture(z, map_.coefficients, slope, *room)
 
         for z in 3 * np.random.default_rng(2).standard_normal((20, 4)):
             assert density(z) == pytest.approx(map_.log_density(z[None]).item(), rel=1e-9)
@@ -196,9 +195,7 @@ class TestLoops:
 
     def test_short_steps_lose_no_energy_at_any_level(self):
         map_, levels = some_mixture(dimensions=3), np.array([0.0, 0.3, 1.0, 0.3, 0.0])
-        fixed = (
-            map_.constants, map_.means, map_.whitening, map_.factors, np.cumsum(map_.weights),
-        )  # fmt: skip
+        fixed = (map_.coefficients, map_.means, map_.factors, np.cumsum(map_.weights))
         accepted = [
             follow(
                 np.zeros((5, 3)), np.full(5, -1), 0, 50, levels, np.full(5, size),
