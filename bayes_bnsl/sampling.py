@@ -90,8 +90,8 @@ def fit(
         Number of chains, at least 2.
     max_gradients : int, default 24 million
         Most gradients of the log density that a round of tempered chains may take; rounds grow
-        until the draws have converged or the next one would need more. Six million take about
-        half a minute on two cores for 50 points and two breaks.
+        until the draws have converged or the next one would need more. 24 million take about
+        half a minute on two cores for 50 points and three breaks.
     tune : int, default 500
         Steps of NUTS at the start that adapt it and are not kept.
     target_accept : float, default 0.8

@@ -14,6 +14,7 @@ has both. Softplus is ``max(x, 0) + log(1 + e)``, the logistic function ``1 / (1
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -32,6 +33,7 @@ from pytensor.link.numba.dispatch.basic import (
 )
 from pytensor.scalar import float64
 from pytensor.scalar.basic import Composite, TrueDiv
+from pytensor.scalar.loop import ScalarLoop
 from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.basic import scalar_from_tensor, tensor_from_scalar
 from pytensor.tensor.elemwise import Elemwise
@@ -143,8 +145,12 @@ def _quotient(x: float, y: float) -> float:
     return x / y
 
 
-OWN = {Softplus: softplus, Sigmoid: logistic, TrueDiv: _quotient}
-"""What is called in a loop in the place of what PyTensor compiles."""
+OWN = {
+    Softplus: (softplus, "softplus"),
+    Sigmoid: (logistic, "logistic"),
+    TrueDiv: (_quotient, "quotient"),
+}
+"""What is called in a loop in the place of what PyTensor compiles, and a name for it."""
 
 
 class Loop(Op):
@@ -183,56 +189,81 @@ class Loop(Op):
             output[0] = value.sum() if summed else value
 
 
+class _Writer:
+    """Writes operations on numbers as lines of Python, and collects the functions they call."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.called: dict[str, Any] = {"empty": np.empty}
+        self.keys = [str(CACHE_VERSION)]
+
+    def write(self, graph: Any, names: Mapping[Any, str]) -> list[str]:
+        """Write a graph, given the names of its inputs; return those of its outputs."""
+        known = dict(names)
+        for node in graph.toposort():
+            for constant in set(node.inputs) - set(known):
+                known[constant] = self._call(constant.data, cache_key_for_constant(constant.data))
+            inputs = [known[each] for each in node.inputs]
+            if isinstance(node.op, ScalarLoop) and isinstance(node.inputs[0], Constant):
+                outputs = self._repeat(node.op, int(node.inputs[0].data), inputs[1:])
+            else:
+                outputs = [f"t{len(self.lines)}"]
+                own = OWN.get(type(node.op))
+                function, key = own or numba_funcify_and_cache_key(node.op, node=node)
+                self.lines.append(
+                    f"{outputs[0]} = {self._call(function, key)}({', '.join(inputs)})"
+                )
+            known |= zip(node.outputs, outputs, strict=True)
+        return [known[each] for each in graph.outputs]
+
+    def _repeat(self, op: ScalarLoop, times: int, names: list[str]) -> list[str]:
+        """Write the steps of an iteration one after the other."""
+        updated = len(op.fgraph.outputs)
+        for _ in range(times):
+            changed = self.write(op.fgraph, dict(zip(op.fgraph.inputs, names, strict=True)))
+            names = [*changed, *names[updated:]]
+        return names[:updated]
+
+    def _call(self, value: Any, key: Any) -> str:
+        """Return a name for a function or a constant."""
+        name = f"g{len(self.called)}"
+        self.called[name] = value
+        self.keys.append(str(key))
+        return name
+
+
 @register_funcify_and_cache_key(Loop)
 def _compiled_loop(op: Loop, node: Any, **settings: Any) -> tuple[Any, str | None]:
     """Write the loop in Python, with a line for each operation, and compile it."""
-    graph, called, keys = op.scalar_op.fgraph, {"empty": np.empty}, [str(CACHE_VERSION)]
-    names = {each: f"x{i}" for i, each in enumerate(graph.inputs)}
-    length = names[graph.inputs[op.along.index(True)]]
-    lines = [
-        f"def loop({', '.join(names.values())}):",
-        f" n = len({length})",
-        *(
-            f" if len({names[each]}) != n: raise ValueError('Vectors of unequal length.')"
-            for each, along in zip(graph.inputs, op.along, strict=True)
-            if along
-        ),
-        f" turns = (n + {AT_ONCE - 1}) // {AT_ONCE} * {AT_ONCE}",
-        *(f" y{i} = {0.0 if summed else 'empty(turns)'}" for i, summed in enumerate(op.summed)),
-        " for turn in range(turns):",
-        "  i = min(turn, n - 1)",
-    ]
-    for variable, along in zip(graph.inputs, op.along, strict=True):
-        if along:
-            lines.append(f"  {names[variable]}_i = {names[variable]}[i]")
-            names[variable] += "_i"
-    for k, applied in enumerate(graph.toposort()):
-        own = OWN.get(type(applied.op))
-        function, key = (
-            (own, type(applied.op).__name__)
-            if own is not None
-            else numba_funcify_and_cache_key(applied.op, node=applied)
-        )
-        for variable in applied.inputs:
-            if isinstance(variable, Constant):
-                called[f"c{k}_{len(called)}"] = variable.data
-                names[variable] = f"c{k}_{len(called) - 1}"
-                keys.append(cache_key_for_constant(variable.data))
-        called[f"f{k}"] = function
-        keys.append(str(key))
-        names[applied.outputs[0]] = f"t{k}"
-        lines.append(f"  t{k} = f{k}({', '.join(names[each] for each in applied.inputs)})")
-    for i, (variable, summed) in enumerate(zip(graph.outputs, op.summed, strict=True)):
-        lines.append(
-            f"  y{i} += {names[variable]} if turn < n else 0.0"
-            if summed
-            else f"  y{i}[turn] = {names[variable]}"
-        )
-    returned = (f"y{i}" if summed else f"y{i}[:n]" for i, summed in enumerate(op.summed))
-    lines.append(f" return {', '.join(returned)}")
-    source = "\n".join(lines)
+    writer, graph = _Writer(), op.scalar_op.fgraph
+    names = [f"x{i}" for i in range(len(graph.inputs))]
+    vectors = [name for name, along in zip(names, op.along, strict=True) if along]
+    within = [f"{name}[i]" if along else name for name, along in zip(names, op.along, strict=True)]
+    results = writer.write(graph, dict(zip(graph.inputs, within, strict=True)))
+    returned = [f"y{i}" if summed else f"y{i}[:n]" for i, summed in enumerate(op.summed)]
+    source = "\n".join(
+        [
+            f"def loop({', '.join(names)}):",
+            f" n = len({vectors[0]})",
+            *(
+                f" if len({name}) != n: raise ValueError('Unequal lengths.')"
+                for name in vectors[1:]
+            ),
+            f" turns = (n + {AT_ONCE - 1}) // {AT_ONCE} * {AT_ONCE}",
+            *(f" y{i} = {0.0 if summed else 'empty(turns)'}" for i, summed in enumerate(op.summed)),
+            " for turn in range(turns):",
+            "  i = min(turn, n - 1)",
+            *(f"  {line}" for line in writer.lines),
+            *(
+                f"  y{i} += {result} if turn < n else 0.0" if summed else f"  y{i}[turn] = {result}"
+                for i, (result, summed) in enumerate(zip(results, op.summed, strict=True))
+            ),
+            f" return {', '.join(returned)}",
+        ]
+    )
+    keys = writer.keys
     key = None if "None" in keys else sha256("".join([source, *keys]).encode()).hexdigest()
-    function = compile_numba_function_src(source, "loop", called, cache_key=key)
+    function = compile_numba_function_src(source, "loop", writer.called, cache_key=key)
     return numba_njit(function, **IN_ANY_ORDER), key
 
 

@@ -147,6 +147,30 @@ class TestRounds:
         assert np.ptp(last.refusal[:top]) < 0.15
         assert np.ptp(last.refusal[top:]) < 0.15
 
+    def test_two_of_them_are_one_chain(self):
+        running = rounds(
+            Posterior(hills, []), starts(-4, 4), np.array([5.0]), np.random.default_rng(3),
+            steps=100,
+        )  # fmt: skip
+        _, before, last = (next(running) for _ in range(3))
+        draws, statistics = last.after(before)
+        assert draws.shape == (2, 300, 1)
+        np.testing.assert_array_equal(draws, np.concatenate([before.draws, last.draws], axis=1))
+        assert {array.shape for array in statistics.values()} == {(2, 300)}
+        starts_of = statistics["restart"]
+        np.testing.assert_array_equal(starts_of < 0, np.concatenate(
+            [each.statistics["restart"] < 0 for each in (before, last)], axis=1
+        ))  # fmt: skip
+        counted = sum(
+            len(np.unique(chain[chain >= 0]))
+            for each in (before, last)
+            for chain in each.statistics["restart"]
+        )
+        assert sum(len(np.unique(chain[chain >= 0])) for chain in starts_of) == counted
+        assert counted > 10
+        alone, _ = last.after(None)
+        np.testing.assert_array_equal(alone, last.draws)
+
     def test_what_the_map_leaves_out_is_still_reached(self):
         """Levels that fall to a map of one hill alone, and rise from the normal."""
         left = starts(-4, n=2000)[0]

@@ -86,5 +86,5 @@ class TestLoop:
         assert np.isfinite(found[0])
 
     def test_vectors_of_unequal_length_are_refused(self):
-        with pytest.raises(ValueError, match="unequal length"):
+        with pytest.raises(ValueError, match="Unequal lengths"):
             compiled()(np.ones(3), np.ones(20), 1.0)
