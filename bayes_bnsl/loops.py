@@ -12,7 +12,6 @@ import numba
 import numpy as np
 
 from bayes_bnsl.native import call_callback
-from bayes_bnsl.vectorized import exp_of_negative
 
 __all__ = ["LEAST_DENSITY", "follow", "mixture"]
 
@@ -82,7 +81,7 @@ def mixture(
         top = max(top, sum_)
     total = 0.0
     for c in range(k):
-        shares[c] = exp_of_negative(top - shares[c])
+        shares[c] = np.exp(shares[c] - top)
         total += shares[c]
     pulls[:] = 0.0
     for c in range(k):

@@ -1,156 +1,111 @@
-"""Loops over the points of a curve, compiled so that a processor takes several points at once.
+"""Loops over the points of a curve that take eight of them in each turn.
 
 A loop that PyTensor compiles takes one point after another: softplus and the logistic function
-branch in it and call the C library, and a division by zero ends it. Here they are arithmetic from
-beginning to end, sums may be added up in any order, and the number of turns is a multiple of eight:
-points of the last turns that do not exist are the last point once more, and count for nothing. Of
-such a loop LLVM makes one that takes four or eight points in each turn.
-
-Softplus and the logistic function start from ``e = exp(-|x|)``, which is computed once where a loop
-has both. Softplus is ``max(x, 0) + log(1 + e)``, the logistic function ``1 / (1 + e)``, or
-``e / (1 + e)`` for negative x. Their relative error is a few units in the last place.
+branch in it and call the C library, and a division by zero ends it. Here the same arithmetic is
+written for vectors. Sums are added up lane by lane, so that their digits do not depend on the
+compiler. In the last turn, points that do not exist are the last point once more, and count for
+nothing.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from pytensor.graph import Apply, Constant, Op
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.link.numba.cache import compile_numba_function_src
-from pytensor.link.numba.dispatch.basic import (
-    cache_key_for_constant,
-    numba_funcify_and_cache_key,
-    numba_njit,
-    register_funcify_and_cache_key,
-)
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 from pytensor.scalar import float64
-from pytensor.scalar.basic import Composite, TrueDiv
+from pytensor.scalar.basic import Composite
 from pytensor.scalar.loop import ScalarLoop
-from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.basic import scalar_from_tensor, tensor_from_scalar
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.type import dvector
 
-__all__ = ["Loop", "exp_of_negative", "logistic", "softplus", "vectorized"]
+from bayes_bnsl.vectors import BITS, LANES, NUMBERS, OPERATIONS, Vectors
 
-AT_ONCE = 8
-"""Of this many points the turns of a loop are a multiple: no processor takes more at once."""
+__all__ = ["Loop", "vectorized"]
 
-LEAST = -708.0
-"""The exponential of less is taken for that of this: the least that is a normal number."""
-
-LOWEST_BIT = 1.5 * 2.0**52
-"""Added to a number it leaves an integer in its lowest bits."""
-
-LOG_2 = (float.fromhex("0x1.62e42fefap-1"), float.fromhex("0x1.cf79abc9e3b39p-40"))
-"""Log of 2 in two parts: the first times an integer is exact."""
-
-LOG2_E = 1 / math.log(2)
-"""How many powers of two an e is."""
-
-BIAS, MANTISSA = 1023, 52
-"""What is added to the exponent in the bits of a number, and how many bits follow it."""
-
-TAYLOR = tuple(1 / math.factorial(k) for k in range(13, -1, -1))
-"""Of the exponential, highest power first: enough up to half the log of 2."""
-
-ATANH = tuple(1 / k for k in range(21, 0, -2))
-"""Of atanh(r) / r in powers of r^2, highest first: enough up to a sixth."""
-
-IN_ORDER: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-"""Options of the compiler for sums that are written so as to cancel."""
-
-IN_ANY_ORDER: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-"""And for those over points."""
-
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """To be raised when what is compiled here changes: PyTensor keeps on disk what it compiled."""
 
 
-def _bits_of(_typing: Any, number: Any) -> Any:
-    """Return the bits of a number as an integer."""
+class Program:
+    """The operations of a scalar graph, one after the other, with iterations written out.
 
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.IntType(64))
+    Parameters
+    ----------
+    graph : pytensor FunctionGraph
+        Of operations on numbers.
 
-    return types.int64(types.float64), generate
+    Raises
+    ------
+    KeyError
+        If one of them is not among `OPERATIONS`.
+    """
 
+    def __init__(self, graph: Any) -> None:
+        self.constants: dict[int, Any] = {}
+        self.steps: list[tuple[type, tuple[int, ...], int]] = []
+        self.size = len(graph.inputs)
+        self.results = self._add(graph, list(range(self.size)))
 
-def _number_of(_typing: Any, bits: Any) -> Any:
-    """Return the number with such bits."""
+    def _add(self, graph: Any, inputs: Sequence[int]) -> list[int]:
+        """Append a graph, given the places of its inputs; return those of its outputs."""
+        places = dict(zip(graph.inputs, inputs, strict=True))
+        for node in graph.toposort():
+            for constant in node.inputs:
+                if constant not in places:
+                    self.constants[self.size] = constant.data.item()
+                    places[constant] = self._new()
+            found = [places[each] for each in node.inputs]
+            op = node.op
+            if isinstance(op, Composite):
+                outputs = self._add(op.fgraph, found)
+            elif isinstance(op, ScalarLoop) and isinstance(node.inputs[0], Constant):
+                outputs = found[1 : 1 + len(node.outputs)]
+                for _ in range(int(node.inputs[0].data)):
+                    outputs = self._add(op.fgraph, [*outputs, *found[1 + len(node.outputs) :]])
+            else:
+                if type(op) not in OPERATIONS:
+                    raise KeyError(type(op).__name__)
+                outputs = [self._new()]
+                self.steps.append((type(op), tuple(found), outputs[0]))
+            places |= zip(node.outputs, outputs, strict=True)
+        return [places[each] for each in graph.outputs]
 
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.DoubleType())
+    @classmethod
+    def can_be(cls, graph: Any) -> bool:
+        """Say whether a graph has no operations but those of `OPERATIONS`."""
+        try:
+            cls(graph)
+        except KeyError:
+            return False
+        return True
 
-    return types.float64(types.int64), generate
+    def _new(self) -> int:
+        self.size += 1
+        return self.size - 1
 
+    def __str__(self) -> str:
+        steps = [(kind.__name__, *rest) for kind, *rest in self.steps]
+        return f"{self.constants} {steps} {self.results}"
 
-_bits: Any = intrinsic(_bits_of)
-_number: Any = intrinsic(_number_of)
-
-
-@njit(**IN_ORDER)
-def _polynomial(coefficients: Any, x: float) -> float:
-    """Evaluate a polynomial, whose highest coefficient comes first."""
-    total = 0.0
-    for coefficient in coefficients:
-        total = total * x + coefficient
-    return total
-
-
-@njit(**IN_ORDER)
-def exp_of_negative(x: float) -> float:
-    """Return exp(-|x|) of a number: a power of two times a Taylor series."""
-    x = max(-abs(x), LEAST)
-    shifted = x * LOG2_E + LOWEST_BIT
-    power = shifted - LOWEST_BIT
-    rest = x - power * LOG_2[0] - power * LOG_2[1]
-    return _polynomial(TAYLOR, rest) * _number((_bits(shifted) + BIAS) << MANTISSA)
-
-
-@njit(**IN_ORDER)
-def _log_of_one_and(e: float) -> float:
-    """Return log(1 + e) for e from 0 to 1, which is 2 atanh(e / (2 + e))."""
-    large = e > math.sqrt(2) - 1
-    e = 0.5 * (e - 1.0) if large else e  # half of 1 + e, less 1
-    ratio = e / (2.0 + e)
-    return 2.0 * ratio * _polynomial(ATANH, ratio * ratio) + (math.log(2) if large else 0.0)
-
-
-@njit(**IN_ORDER)
-def softplus(x: float) -> float:
-    """Return log(1 + exp(x)) of a number."""
-    return max(x, 0.0) + _log_of_one_and(exp_of_negative(x))
-
-
-@njit(**IN_ORDER)
-def logistic(x: float) -> float:
-    """Return 1 / (1 + exp(-x)) of a number."""
-    e = exp_of_negative(x)
-    return (1.0 if x >= 0 else e) / (1.0 + e)
-
-
-@njit(**IN_ORDER)
-def _quotient(x: float, y: float) -> float:
-    """Return x / y of numbers, infinity if y is zero."""
-    return x / y
-
-
-OWN = {
-    Softplus: (softplus, "softplus"),
-    Sigmoid: (logistic, "logistic"),
-    TrueDiv: (_quotient, "quotient"),
-}
-"""What is called in a loop in the place of what PyTensor compiles, and a name for it."""
+    def write(self, to: Vectors, inputs: Sequence[Any]) -> list[Any]:
+        """Write all operations, given vectors for the inputs; return vectors of the results."""
+        values = dict(enumerate(inputs))
+        for place, constant in self.constants.items():
+            values[place] = to.number(constant)
+        for kind, places, place in self.steps:
+            values[place] = OPERATIONS[kind](to, *(values[each] for each in places))
+        return [values[each] for each in self.results]
 
 
 class Loop(Op):
@@ -161,7 +116,7 @@ class Loop(Op):
     Parameters
     ----------
     scalar_op : pytensor.scalar.Composite
-        The arithmetic.
+        The arithmetic, made of `OPERATIONS`.
     along : tuple of bool
         Which inputs are vectors.
     summed : tuple of bool
@@ -189,95 +144,115 @@ class Loop(Op):
             output[0] = value.sum() if summed else value
 
 
-class _Writer:
-    """Writes operations on numbers as lines of Python, and collects the functions they call."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.called: dict[str, Any] = {"empty": np.empty}
-        self.keys = [str(CACHE_VERSION)]
-
-    def write(self, graph: Any, names: Mapping[Any, str]) -> list[str]:
-        """Write a graph, given the names of its inputs; return those of its outputs."""
-        known = dict(names)
-        for node in graph.toposort():
-            for constant in set(node.inputs) - set(known):
-                known[constant] = self._call(constant.data, cache_key_for_constant(constant.data))
-            inputs = [known[each] for each in node.inputs]
-            if isinstance(node.op, ScalarLoop) and isinstance(node.inputs[0], Constant):
-                outputs = self._repeat(node.op, int(node.inputs[0].data), inputs[1:])
-            else:
-                outputs = [f"t{len(self.lines)}"]
-                own = OWN.get(type(node.op))
-                function, key = own or numba_funcify_and_cache_key(node.op, node=node)
-                self.lines.append(
-                    f"{outputs[0]} = {self._call(function, key)}({', '.join(inputs)})"
-                )
-            known |= zip(node.outputs, outputs, strict=True)
-        return [known[each] for each in graph.outputs]
-
-    def _repeat(self, op: ScalarLoop, times: int, names: list[str]) -> list[str]:
-        """Write the steps of an iteration one after the other."""
-        updated = len(op.fgraph.outputs)
-        for _ in range(times):
-            changed = self.write(op.fgraph, dict(zip(op.fgraph.inputs, names, strict=True)))
-            names = [*changed, *names[updated:]]
-        return names[:updated]
-
-    def _call(self, value: Any, key: Any) -> str:
-        """Return a name for a function or a constant."""
-        name = f"g{len(self.called)}"
-        self.called[name] = value
-        self.keys.append(str(key))
-        return name
-
-
 @register_funcify_and_cache_key(Loop)
-def _compiled_loop(op: Loop, node: Any, **settings: Any) -> tuple[Any, str | None]:
-    """Write the loop in Python, with a line for each operation, and compile it."""
-    writer, graph = _Writer(), op.scalar_op.fgraph
-    names = [f"x{i}" for i in range(len(graph.inputs))]
+def _compiled_loop(op: Loop, node: Any, **settings: Any) -> tuple[Any, str]:
+    """Compile the loop, as a function that makes room for its results and takes all turns."""
+    program = Program(op.scalar_op.fgraph)
+    names = [f"x{k}" for k in range(len(op.along))]
     vectors = [name for name, along in zip(names, op.along, strict=True) if along]
-    within = [f"{name}[i]" if along else name for name, along in zip(names, op.along, strict=True)]
-    results = writer.write(graph, dict(zip(graph.inputs, within, strict=True)))
-    returned = [f"y{i}" if summed else f"y{i}[:n]" for i, summed in enumerate(op.summed)]
+    kept = [f"y{k}" for k, summed in enumerate(op.summed) if not summed]
+    results = [f"room[{k}, 0]" if summed else f"y{k}[:n]" for k, summed in enumerate(op.summed)]
+    others = [f"len({name}) != n" for name in vectors[1:]]
     source = "\n".join(
         [
             f"def loop({', '.join(names)}):",
             f" n = len({vectors[0]})",
-            *(
-                f" if len({name}) != n: raise ValueError('Unequal lengths.')"
-                for name in vectors[1:]
-            ),
-            f" turns = (n + {AT_ONCE - 1}) // {AT_ONCE} * {AT_ONCE}",
-            *(f" y{i} = {0.0 if summed else 'empty(turns)'}" for i, summed in enumerate(op.summed)),
+            *(f" if {other}: raise ValueError('Unequal lengths.')" for other in others),
+            *(f" {name} = contiguous({name})" for name in vectors),
+            f" turns = (n + {LANES - 1}) // {LANES}",
+            *(f" {name} = empty({LANES} * turns)" for name in kept),
+            f" room = zeros(({len(results) + len(vectors)}, {LANES}))",
+            f" for lane in range({LANES} if n else 0):",
+            f"  i = min({LANES} * (turns - 1) + lane, n - 1)",
+            *(f"  room[{k}, lane] = {name}[i]" for k, name in enumerate(vectors, len(results))),
             " for turn in range(turns):",
-            "  i = min(turn, n - 1)",
-            *(f"  {line}" for line in writer.lines),
-            *(
-                f"  y{i} += {result} if turn < n else 0.0" if summed else f"  y{i}[turn] = {result}"
-                for i, (result, summed) in enumerate(zip(results, op.summed, strict=True))
-            ),
-            f" return {', '.join(returned)}",
+            f"  take(turn, n, {_tuple(names)}, room, {_tuple(kept)})",
+            f" for k in range({len(results)}):",
+            "  for half in (4, 2, 1):",
+            "   for lane in range(half): room[k, lane] += room[k, lane + half]",
+            f" return {', '.join(results)}",
         ]
     )
-    keys = writer.keys
-    key = None if "None" in keys else sha256("".join([source, *keys]).encode()).hexdigest()
-    function = compile_numba_function_src(source, "loop", writer.called, cache_key=key)
-    return numba_njit(function, **IN_ANY_ORDER), key
+    called = {"empty": np.empty, "zeros": np.zeros, "contiguous": np.ascontiguousarray}
+    called["take"] = _turn(op, program)
+    key = sha256(f"{CACHE_VERSION} {source} {program}".encode()).hexdigest()
+    function = compile_numba_function_src(source, "loop", called, cache_key=key)
+    return numba_njit(function, error_model="numpy", fastmath=False), key
+
+
+def _turn(op: Loop, program: Program) -> Any:
+    """Return what takes one turn: ``take(turn, n, inputs, room, kept)``.
+
+    Results of the points are added to the rows of ``room``, or written to ``kept``. Behind these
+    rows ``room`` has the points of the last turn, a row for each vector.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        turn, n, inputs, room, kept = values
+        of_inputs, of_room, of_kept = signature.args[2:]
+        integer, to = context.get_value_type(types.intp), Vectors(builder)
+
+        def at(kind: Any, array: Any, row: Any) -> Any:
+            """Return a pointer to the vector in a row of an array."""
+            data = context.make_array(kind)(context, builder, array).data
+            return builder.gep(builder.bitcast(data, NUMBERS.as_pointer()), [row])
+
+        def load(pointer: Any) -> Any:
+            vector = builder.load(pointer)
+            vector.align = 8  # of a number: that is all that NumPy promises
+            return vector
+
+        begin = builder.mul(turn, integer(LANES))
+        whole = builder.icmp_signed("<=", builder.add(begin, integer(LANES)), n)
+        operands, row = [], len(op.summed)
+        for k, (kind, along) in enumerate(zip(of_inputs, op.along, strict=True)):
+            value = builder.extract_value(inputs, k)
+            if along:
+                here, there = at(kind, value, turn), at(of_room, room, integer(row))
+                operands.append(load(builder.select(whole, here, there)))
+                row += 1
+            else:
+                number = kind if kind == types.boolean else types.float64
+                operands.append(to.each(context.cast(builder, value, kind, number)))
+        lanes = builder.add(to.each(begin), ir.Constant(BITS, list(range(LANES))))
+        exists = builder.icmp_signed("<", lanes, to.each(n))
+        row = 0
+        for k, (result, summed) in enumerate(
+            zip(program.write(to, operands), op.summed, strict=True)
+        ):
+            if summed:
+                place = at(of_room, room, integer(k))
+                counted = builder.select(exists, result, to.number(0.0))
+                builder.store(builder.fadd(load(place), counted), place, align=8)
+            else:
+                place = at(of_kept[row], builder.extract_value(kept, row), turn)
+                builder.store(result, place, align=8)
+                row += 1
+        return context.get_dummy_value()
+
+    def take(_typing: Any, turn: Any, n: Any, inputs: Any, room: Any, kept: Any) -> Any:
+        return types.none(turn, n, inputs, room, kept), generate
+
+    return intrinsic(take)
+
+
+def _tuple(names: Sequence[str]) -> str:
+    """Write a tuple in Python."""
+    return f"({''.join(f'{name}, ' for name in names)})"
 
 
 @node_rewriter([Elemwise])
 def _as_loop(graph: Any, node: Any) -> dict[Any, Any] | None:
     """Replace arithmetic on points, and sums of it, by a loop."""
     op, outputs = node.op, node.outputs
-    if not isinstance(op.scalar_op, Composite) or any(
-        each.type.broadcastable != (False,) or each.type.dtype != "float64" for each in outputs
-    ):
+    along = [not all(each.type.broadcastable) for each in node.inputs]
+    arrays = [*outputs, *(each for each, long in zip(node.inputs, along, strict=True) if long)]
+    if not any(along) or any(each.type != dvector for each in arrays):
+        return None
+    if not isinstance(op.scalar_op, Composite) or not Program.can_be(op.scalar_op.fgraph):
         return None
     clients = [[client for client, _ in graph.clients[each]] for each in outputs]
     summed = [all(isinstance(client.op, Sum) for client in each) for each in clients]
-    along = [not each.type.broadcastable[0] for each in node.inputs]
     inputs = (
         each if long else scalar_from_tensor(each.squeeze(0))
         for each, long in zip(node.inputs, along, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import numba
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -12,36 +11,51 @@ import pytest
 from scipy.special import expit
 
 from bayes_bnsl.graphs import QUICK
-from bayes_bnsl.vectorized import Loop, exp_of_negative, logistic, softplus
+from bayes_bnsl.vectorized import Loop
+from bayes_bnsl.vectors import LANES, OPERATIONS
 
-X = np.concatenate([np.linspace(-745, 745, 20_001), np.linspace(-3, 3, 20_001), [0.0, -0.0]])
-
-
-@numba.njit
-def each_of(function, x):
-    values = np.empty_like(x)
-    for i in range(len(x)):
-        values[i] = function(x[i])
-    return values
+ANY = np.concatenate([np.linspace(-745, 745, 2001), np.linspace(-3, 3, 2001), [0.0, -0.0]])
+POSITIVE = np.geomspace(1e-18, 1e18, 2001)
 
 
-class TestFunctions:
-    @pytest.mark.parametrize(
-        ("function", "exact"),
-        [
-            (softplus, lambda x: np.logaddexp(0, x)),
-            (logistic, expit),
-            (exp_of_negative, lambda x: np.exp(-abs(x))),
-        ],
-    )
-    def test_is_exact_to_the_last_digits(self, function, exact):
-        found, expected = each_of(function, X), exact(X)
-        np.testing.assert_allclose(found, expected, rtol=1e-15, atol=1e-300)
+def function_of(make):
+    """Compile a function of a vector; one operation alone is no loop, hence the factor of 1."""
+    x, one = pt.dvector(), pt.dscalar()
+    function = pytensor.function([x, one], make(x) * one, mode=QUICK)
+    assert loops(function)
+    return lambda points: function(points, 1.0)
 
-    def test_infinity_and_what_is_no_number(self):
-        x = np.array([np.inf, -np.inf, np.nan])
-        np.testing.assert_allclose(each_of(softplus, x), [np.inf, 0, np.nan], atol=1e-300)
-        np.testing.assert_allclose(each_of(logistic, x), [1, 0, np.nan], atol=1e-300)
+
+def loops(function):
+    return [node for node in function.maker.fgraph.toposort() if isinstance(node.op, Loop)]
+
+
+@pytest.mark.parametrize(
+    ("make", "exact", "points"),
+    [
+        (pt.softplus, lambda x: np.logaddexp(0, x), ANY),
+        (pt.sigmoid, expit, ANY),
+        (pt.log1p, np.log1p, POSITIVE),
+        (pt.log, np.log, POSITIVE),
+        (pt.sqrt, np.sqrt, POSITIVE),
+        (pt.exp, np.exp, np.linspace(-700, 700, 501)),
+        (lambda x: pt.clip(x, -1.0, 2.0) * x, lambda x: np.clip(x, -1, 2) * x, ANY),
+        (lambda x: pt.switch(x > 0.5, x, -2 * x), lambda x: np.where(x > 0.5, x, -2 * x), ANY),
+        (lambda x: pt.switch(x <= 0.5, x, -2 * x), lambda x: np.where(x <= 0.5, x, -2 * x), ANY),
+        (lambda x: pt.maximum(x, 1 - x), lambda x: np.maximum(x, 1 - x), ANY),
+        (lambda x: pt.minimum(x, 1 - x), lambda x: np.minimum(x, 1 - x), ANY),
+        (lambda x: 2 / (1 + pt.sqr(x)) + x, lambda x: 2 / (1 + x**2) + x, POSITIVE),
+    ],
+)
+def test_operations_are_exact_to_the_last_digits(make, exact, points):
+    found = function_of(make)(points)
+    np.testing.assert_allclose(found, exact(points), rtol=1e-15, atol=1e-300)
+
+
+@pytest.mark.parametrize("make", [pt.softplus, pt.sigmoid, lambda x: pt.maximum(x, 0.0) * x])
+def test_what_is_no_number_stays_so(make):
+    found = function_of(make)(np.array([np.nan, np.inf, -np.inf]))
+    assert np.isnan(found[0])
 
 
 @cache
@@ -54,13 +68,12 @@ def compiled():
 
 
 class TestLoop:
-    def test_one_loop_is_made_of_all(self):
-        loops = [node for node in compiled().maker.fgraph.toposort() if isinstance(node.op, Loop)]
-        assert len(loops) == 1
-        assert sorted(loops[0].op.summed) == [False, False, True, True]
+    def test_one_is_made_of_all(self):
+        [loop] = loops(compiled())
+        assert sorted(loop.op.summed) == [False, False, True, True]
 
-    @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 16, 100])
-    def test_points_of_the_last_turns_that_do_not_exist_count_for_nothing(self, n):
+    @pytest.mark.parametrize("n", [0, 1, LANES - 1, LANES, LANES + 1, 2 * LANES, 100])
+    def test_points_of_the_last_turn_that_do_not_exist_count_for_nothing(self, n):
         generator = np.random.default_rng(n)
         x, y = generator.standard_normal((2, n))
         curve = np.logaddexp(0, 1.5 * x) - y / 1.5
@@ -71,7 +84,7 @@ class TestLoop:
         np.testing.assert_allclose(found[3], curve / y, rtol=1e-12)
 
     def test_it_says_what_numpy_says(self):
-        [node] = [n for n in compiled().maker.fgraph.toposort() if isinstance(n.op, Loop)]
+        [node] = loops(compiled())
         generator = np.random.default_rng(1)
         inputs = [generator.standard_normal(9) if long else 0.7 for long in node.op.along]
         storage = [[None] for _ in node.outputs]
@@ -85,6 +98,19 @@ class TestLoop:
         assert np.isinf(found[3][1])
         assert np.isfinite(found[0])
 
-    def test_vectors_of_unequal_length_are_refused(self):
+    def test_vectors_of_unequal_lengths_are_refused(self):
         with pytest.raises(ValueError, match="Unequal lengths"):
             compiled()(np.ones(3), np.ones(20), 1.0)
+
+    def test_every_second_number_of_an_array_is_read_where_it_lies(self):
+        x, y = np.random.default_rng(2).standard_normal((2, 20))
+        expected = compiled()(x[::2].copy(), y[::2].copy(), 1.0)
+        for found, right in zip(compiled()(x[::2], y[::2], 1.0), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+
+    def test_arithmetic_with_other_operations_is_left_alone(self):
+        x = pt.dvector()
+        function = pytensor.function([x], pt.sin(x) * x + 1.0, mode=QUICK)
+        assert not loops(function)
+        assert "Sin" not in {kind.__name__ for kind in OPERATIONS}
+        np.testing.assert_allclose(function(ANY), np.sin(ANY) * ANY + 1)
