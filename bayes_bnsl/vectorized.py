@@ -22,7 +22,7 @@ from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 from pytensor.scalar import float64
-from pytensor.scalar.basic import Composite
+from pytensor.scalar.basic import Composite, Switch
 from pytensor.scalar.loop import ScalarLoop
 from pytensor.tensor.basic import scalar_from_tensor, tensor_from_scalar
 from pytensor.tensor.elemwise import Elemwise
@@ -104,8 +104,11 @@ class Program:
         for place, constant in self.constants.items():
             values[place] = to.number(constant)
         for kind, places, place in self.steps:
-            values[place] = OPERATIONS[kind](to, *(values[each] for each in places))
-        return [values[each] for each in self.results]
+            given = [values[each] for each in places]
+            if kind is not Switch:
+                given = [to.numbers(each) for each in given]
+            values[place] = OPERATIONS[kind](to, *given)
+        return [to.numbers(values[each]) for each in self.results]
 
 
 class Loop(Op):

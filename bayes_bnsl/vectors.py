@@ -106,8 +106,14 @@ class Vectors:
         return lambda x, y: self.builder.fcmp_ordered(sign, x, y)
 
     def choose(self, condition: Any, x: Any, y: Any) -> Any:
-        """Take numbers of x where a condition holds, else of y."""
-        return self.builder.select(condition, x, y)
+        """Take numbers of x where a condition holds, or is a number but zero, else of y."""
+        if condition.type == NUMBERS:
+            condition = self.builder.fcmp_unordered("!=", condition, self.number(0.0))
+        return self.builder.select(condition, self.numbers(x), self.numbers(y))
+
+    def numbers(self, value: Any) -> Any:
+        """Return 1 where a condition holds and 0 elsewhere; numbers stay what they are."""
+        return value if value.type == NUMBERS else self.builder.uitofp(value, NUMBERS)
 
     def extreme(self, sign: str, x: Any, y: Any) -> Any:
         """Return the greater or smaller numbers; what is no number stays so."""

@@ -42,6 +42,8 @@ def loops(function):
         (lambda x: pt.clip(x, -1.0, 2.0) * x, lambda x: np.clip(x, -1, 2) * x, ANY),
         (lambda x: pt.switch(x > 0.5, x, -2 * x), lambda x: np.where(x > 0.5, x, -2 * x), ANY),
         (lambda x: pt.switch(x <= 0.5, x, -2 * x), lambda x: np.where(x <= 0.5, x, -2 * x), ANY),
+        (lambda x: (1 - (x > 0.5)) * x + 1, lambda x: (x <= 0.5) * x + 1, ANY),
+        (lambda x: pt.switch(x, 2 * x, 1.0) + 1, lambda x: np.where(x != 0, 2 * x, 1) + 1, ANY),
         (lambda x: pt.maximum(x, 1 - x), lambda x: np.maximum(x, 1 - x), ANY),
         (lambda x: pt.minimum(x, 1 - x), lambda x: np.minimum(x, 1 - x), ANY),
         (lambda x: 2 / (1 + pt.sqr(x)) + x, lambda x: 2 / (1 + x**2) + x, POSITIVE),
