@@ -96,8 +96,11 @@ class Round:
     """What chains did at all levels in one round."""
 
     ladder: Ladder
+    draws: Vector
+    """Of the posterior, shape (n_chains, n_steps, n_dimensions)."""
     places: Vector
-    """Shape (n_chains, n_steps, n_levels, n_dimensions)."""
+    """Of the replicas at all levels, at some `MAPPED` of the steps of all chains, evenly spaced,
+    shape (n_chains, n_kept, n_levels, n_dimensions)."""
     statistics: dict[str, NDArray[Any]]
     """Of the replica at the posterior, each (n_chains, n_steps)."""
     refusal: Vector
@@ -107,11 +110,6 @@ class Round:
     def gradients(self) -> float:
         """How many gradients of the log density it took."""
         return float(self.statistics["n_steps"].sum()) * np.count_nonzero(self.ladder.levels)
-
-    @property
-    def draws(self) -> Vector:
-        """Draws of the posterior, shape (n_chains, n_steps, n_dimensions)."""
-        return self.places[:, :, self.ladder.top]
 
     def after(self, before: Round | None) -> tuple[Vector, dict[str, NDArray[Any]]]:
         """Return draws and statistics of a round before this one, and of this one behind them.
@@ -130,8 +128,8 @@ class Round:
 
     def some(self, level: int, most: int = MAPPED) -> Vector:
         """Return draws of a level, evenly spaced, shape (n, n_dimensions)."""
-        chains, steps = self.places.shape[:2]
-        apart = max(1, chains * steps // most)
+        chains, kept = self.places.shape[:2]
+        apart = max(1, chains * kept // most)
         return self.places[:, ::apart, level].reshape(-1, self.places.shape[-1])
 
     def next_ladder(self, generator: np.random.Generator) -> Ladder:

@@ -112,8 +112,8 @@ def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
 
 @numba.njit(**COMPILED)
 def follow(
-    positions: Any, restarts: Any, first: int, steps: int, levels: Any, sizes: Any, metrics: Any,
-    maps: Any, generator: Any, address: int, data: Any,
+    positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
+    metrics: Any, maps: Any, generator: Any, address: int, data: Any,
 ) -> Any:  # fmt: skip
     """Take steps of one chain at every level: up from one map to the posterior, down to another.
 
@@ -132,6 +132,8 @@ def follow(
         Number of the first step.
     steps : int
         How many to take.
+    apart : int
+        Steps from one of which the positions of all replicas are kept to the next.
     levels, sizes : ndarray, shape (n_levels,)
         Levels, and the largest step of the trajectories of each.
     metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
@@ -149,10 +151,10 @@ def follow(
     Returns
     -------
     tuple of ndarray
-        Positions (steps, n_levels, n_dimensions); of the replica at the posterior its log density,
-        restart, energy, number of steps, acceptance and whether it diverged, each (steps,); mean
-        acceptance of the trajectories of each level; share of changes of place that were refused to
-        each pair.
+        Of the replica at the posterior its positions (steps, n_dimensions), log density, restart,
+        energy, number of steps, acceptance and whether it diverged, each (steps,); positions of all
+        replicas (n_kept, n_levels, n_dimensions); mean acceptance of the trajectories of each
+        level; share of changes of place that were refused to each pair.
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
@@ -166,7 +168,8 @@ def follow(
         posterior[i] = _density(positions[i], slopes[i], address, data)
         coefficients = maps[0][0] if i < top else maps[1][0]
         mapped[i] = mixture(positions[i], coefficients, slopes_mapped[i], *room)
-    places = np.empty((steps, n, dimensions))
+    draws = np.empty((steps, dimensions))
+    places, kept = np.empty((-(-steps // apart), n, dimensions)), 0
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
     arrived, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
     diverging = np.zeros(steps, np.bool_)
@@ -250,9 +253,12 @@ def follow(
                 for i in range(dimensions):
                     for array in (positions, slopes, slopes_mapped):
                         array[pair, i], array[other, i] = array[other, i], array[pair, i]
-        places[step] = positions
+        draws[step] = positions[top]
+        if (first + step) % apart == 0:
+            places[kept] = positions
+            kept += 1
         densities[step], arrived[step] = posterior[top], restarts[top]
     return (
-        places, densities, arrived, energies, counts, acceptances, diverging,
+        draws, densities, arrived, energies, counts, acceptances, diverging, places[:kept],
         accepted / steps, refused / np.maximum(offered, 1.0),
     )  # fmt: skip

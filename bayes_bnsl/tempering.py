@@ -140,6 +140,7 @@ def _round(
     own = generator.spawn(chains)
     places = [np.array(each, order="C") for each in starts]
     restarts = [np.full(len(ladder.levels), -1) for _ in range(chains)]
+    apart = -(-steps * chains // MAPPED)
     maps = tuple(
         (each.coefficients, each.means, each.factors, np.cumsum(each.weights))
         for each in ladder.maps
@@ -147,7 +148,7 @@ def _round(
 
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
-            places[chain], restarts[chain], first, count, ladder.levels, ladder.sizes,
+            places[chain], restarts[chain], first, count, apart, ladder.levels, ladder.sizes,
             ladder.metrics, maps, own[chain], posterior.callback.address, posterior.data,
         )  # fmt: skip
 
@@ -159,7 +160,7 @@ def _round(
 
         between = max(BETWEEN[0], int(BETWEEN[1] * steps))
         for time in range(1, TUNING + 1):
-            accepted = np.mean([each[7] for each in all_chains(-1, between)], axis=0)
+            accepted = np.mean([each[8] for each in all_chains(-1, between)], axis=0)
             change = 2 * (accepted - target_accept) / np.sqrt(time)
             ladder = replace(ladder, sizes=ladder.sizes * np.exp(change))
         for each in restarts:
@@ -169,16 +170,16 @@ def _round(
             parts.append(all_chains(first, min(AT_ONCE, steps - first)))
             tell()
     by_chain = (
-        [np.concatenate(each) for each in zip(*(part[chain][:7] for part in parts), strict=True)]
+        [np.concatenate(each) for each in zip(*(part[chain][:8] for part in parts), strict=True)]
         for chain in range(chains)
     )
-    where, *rest = (np.stack(each) for each in zip(*by_chain, strict=True))
+    draws, *rest, where = (np.stack(each) for each in zip(*by_chain, strict=True))
     names = ("logp", "restart", "energy", "n_steps", "mean_tree_accept", "diverging")
     lengths = [len(part[0][1]) for part in parts]
     refusal = np.average(
-        [np.mean([each[8] for each in part], axis=0) for part in parts], axis=0, weights=lengths
+        [np.mean([each[9] for each in part], axis=0) for part in parts], axis=0, weights=lengths
     )
-    return Round(ladder, where, dict(zip(names, rest, strict=True)), refusal)
+    return Round(ladder, draws, where, dict(zip(names, rest, strict=True)), refusal)
 
 
 def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Vector:
