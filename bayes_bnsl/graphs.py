@@ -44,7 +44,10 @@ __all__ = ["coordinates", "gradient", "log_density", "position_of", "value_of"]
 SLOW = ("local_greedy_distributor", "local_mul_exp_to_exp_add")
 """Rewrites that take a third of all the time to save divisions, and compute exponentials anew."""
 
-QUICK = get_mode("NUMBA").excluding("inplace_elemwise", *SLOW).register((vectorized, 49.2))
+AFTER_FUSION = 49.2
+"""When loops are vectorized: PyTensor makes one operation of all arithmetic on points at 49."""
+
+QUICK = get_mode("NUMBA").excluding("inplace_elemwise", *SLOW).register((vectorized, AFTER_FUSION))
 """How graphs are compiled: nor is it looked which array to write over, for one loop leaves none."""
 
 AS_WRITTEN = Mode(get_mode("FAST_COMPILE").linker, "minimum_compile")

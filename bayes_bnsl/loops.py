@@ -101,9 +101,8 @@ def mixture(
 
 
 @numba.njit(**COMPILED)
-def _density(position: Any, gradient: Any, address: int, data: Any) -> float:
-    """Return the log density of the posterior, and write its gradient."""
-    value = np.empty(1)
+def _density(position: Any, gradient: Any, value: Any, address: int, data: Any) -> float:
+    """Return the log density of the posterior, and write its gradient; `value` is room for one."""
     if call_callback(address, position, gradient, value, data) != 0:
         gradient[:] = 0.0
         return LEAST_DENSITY
@@ -133,7 +132,7 @@ def follow(
     steps : int
         How many to take.
     apart : int
-        Steps from one of which the positions of all replicas are kept to the next.
+        The positions of all replicas are kept of one step in so many.
     levels, sizes : ndarray, shape (n_levels,)
         Levels, and the largest step of the trajectories of each.
     metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
@@ -158,14 +157,12 @@ def follow(
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
-    n_products = maps[0][0].shape[1]
-    room = (
-        np.empty(n_products), np.empty(n_products), np.empty(max(len(maps[0][0]), len(maps[1][0]))),
-    )  # fmt: skip
-    posterior, mapped = np.empty(n), np.zeros(n)
+    n_products, most = maps[0][0].shape[1], max(len(maps[0][0]), len(maps[1][0]))
+    room = np.empty(n_products), np.empty(n_products), np.empty(most)
+    value, posterior, mapped = np.empty(1), np.empty(n), np.zeros(n)
     slopes, slopes_mapped = np.empty((n, dimensions)), np.zeros((n, dimensions))
     for i in range(n):
-        posterior[i] = _density(positions[i], slopes[i], address, data)
+        posterior[i] = _density(positions[i], slopes[i], value, address, data)
         coefficients = maps[0][0] if i < top else maps[1][0]
         mapped[i] = mixture(positions[i], coefficients, slopes_mapped[i], *room)
     draws = np.empty((steps, dimensions))
@@ -192,7 +189,7 @@ def follow(
                     for j in range(i + 1):
                         at[i] += factors[component, i, j] * momentum[j]
                 positions[level] = at
-                posterior[level] = _density(at, slopes[level], address, data)
+                posterior[level] = _density(at, slopes[level], value, address, data)
                 mapped[level] = mixture(at, coefficients, slopes_mapped[level], *room)
                 restarts[level] = 2 * (first + step) + (level > top)
                 continue
@@ -217,7 +214,7 @@ def follow(
                     for j in range(i + 1):
                         sum_ += metric[i, j] * momentum[j]
                     at[i] += size * sum_
-                density = _density(at, slope, address, data)
+                density = _density(at, slope, value, address, data)
                 if density <= LEAST_DENSITY:
                     break
                 if t < 1:

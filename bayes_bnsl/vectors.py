@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
@@ -78,20 +79,6 @@ class Vectors:
         module = self.builder.module
         function = cgutils.get_or_insert_function(module, kind, f"llvm.{name}.v{LANES}f64")
         return self.builder.call(function, vectors)
-
-    def add(self, *terms: Any) -> Any:
-        """Add vectors one after the other."""
-        total, *others = terms
-        for term in others:
-            total = self.builder.fadd(total, term)
-        return total
-
-    def multiply(self, *factors: Any) -> Any:
-        """Multiply vectors one after the other."""
-        product, *others = factors
-        for factor in others:
-            product = self.builder.fmul(product, factor)
-        return product
 
     def polynomial(self, coefficients: Sequence[float], x: Any) -> Any:
         """Evaluate a polynomial, whose highest coefficient comes first."""
@@ -170,8 +157,8 @@ class Vectors:
 
 
 OPERATIONS: dict[type, Callable[..., Any]] = {
-    basic.Add: lambda to, *terms: to.add(*terms),
-    basic.Mul: lambda to, *factors: to.multiply(*factors),
+    basic.Add: lambda to, *terms: reduce(to.builder.fadd, terms),
+    basic.Mul: lambda to, *factors: reduce(to.builder.fmul, factors),
     basic.Sub: lambda to, x, y: to.builder.fsub(x, y),
     basic.TrueDiv: lambda to, x, y: to.builder.fdiv(x, y),
     basic.Neg: lambda to, x: to.builder.fneg(x),

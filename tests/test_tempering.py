@@ -123,7 +123,7 @@ class TestRounds:
         assert not np.any(one.draws == other.draws)
 
     def test_statistics_are_those_of_the_replica_at_the_posterior(self):
-        done = last_round(half, np.abs(starts(1, 1)), steps=4000)
+        done = last_round(half, np.abs(starts(1, 1)))
         np.testing.assert_allclose(done.statistics["logp"], -0.5 * done.draws[..., 0] ** 2)
         restart = done.statistics["restart"]
         assert restart.max() < 2 * restart.shape[1]

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from bayes_bnsl.graphs import QUICK
 from bayes_bnsl.vectorized import Loop
-from bayes_bnsl.vectors import LANES, OPERATIONS
+from bayes_bnsl.vectors import LANES
 
 ANY = np.concatenate([np.linspace(-745, 745, 2001), np.linspace(-3, 3, 2001), [0.0, -0.0]])
 POSITIVE = np.geomspace(1e-18, 1e18, 2001)
@@ -104,7 +104,7 @@ class TestLoop:
         with pytest.raises(ValueError, match="Unequal lengths"):
             compiled()(np.ones(3), np.ones(20), 1.0)
 
-    def test_every_second_number_of_an_array_is_read_where_it_lies(self):
+    def test_numbers_need_not_lie_side_by_side(self):
         x, y = np.random.default_rng(2).standard_normal((2, 20))
         expected = compiled()(x[::2].copy(), y[::2].copy(), 1.0)
         for found, right in zip(compiled()(x[::2], y[::2], 1.0), expected, strict=True):
@@ -114,5 +114,4 @@ class TestLoop:
         x = pt.dvector()
         function = pytensor.function([x], pt.sin(x) * x + 1.0, mode=QUICK)
         assert not loops(function)
-        assert "Sin" not in {kind.__name__ for kind in OPERATIONS}
         np.testing.assert_allclose(function(ANY), np.sin(ANY) * ANY + 1)
