@@ -112,27 +112,32 @@ class Gaussians:
         return np.linalg.cholesky(self.covariances)
 
     @cached_property
-    def coefficients(self) -> Vector:
-        """Of the products of coordinates in the log density of each component, one row each.
+    def centre(self) -> Vector:
+        """The mean: products are those of distances from it, or else digits would cancel."""
+        return self.weights @ self.means
 
-        Products of two coordinates come first, by rows of the upper triangle of a matrix; then the
-        coordinates, then 1.
+    @cached_property
+    def coefficients(self) -> Vector:
+        """Of the products of distances from the centre in the log density of each component.
+
+        One row a component. Products of two come first, by rows of the upper triangle of a matrix;
+        then the distances, then 1.
         """
-        dimensions = self.means.shape[1]
+        dimensions, means = self.means.shape[1], self.means - self.centre
         rows, columns = np.triu_indices(dimensions)
         precisions = np.linalg.inv(self.covariances)
-        linear = np.einsum("kij,kj->ki", precisions, self.means)
+        linear = np.einsum("kij,kj->ki", precisions, means)
         constant = np.log(self.weights) - 0.5 * (
-            np.einsum("ki,ki->k", linear, self.means)
+            np.einsum("ki,ki->k", linear, means)
             + np.linalg.slogdet(self.covariances)[1]
             + dimensions * np.log(2 * np.pi)
         )
         quadratic = precisions[:, rows, columns] * np.where(rows == columns, -0.5, -1.0)
         return np.column_stack([quadratic, linear, constant])
 
-    def _members(self, products: Vector) -> tuple[Vector, Vector]:
+    def _members(self, block: Vector) -> tuple[Vector, Vector]:
         """Return the share of each component in the density, and the log density."""
-        logs = products @ self.coefficients.T
+        logs = _products(block - self.centre) @ self.coefficients.T
         top = logs.max(axis=1, keepdims=True)
         shares = np.exp(logs - top)
         total = shares.sum(axis=1, keepdims=True)
@@ -140,12 +145,11 @@ class Gaussians:
 
     def _moments(self, block: Vector) -> Vector:
         """Return the sums of products that each component takes from a block, shape (k, ...)."""
-        products = _products(block)
-        return self._members(products)[0].T @ products
+        return self._members(block)[0].T @ _products(block)
 
     def log_density(self, positions: Vector) -> Vector:
         """Return the log density at positions of shape (n, n_dimensions), shape (n,)."""
-        return np.concatenate([self._members(_products(block))[1] for block in _blocks(positions)])
+        return np.concatenate([self._members(block)[1] for block in _blocks(positions)])
 
     def draw(self, n: int, generator: np.random.Generator) -> Vector:
         """Draw n positions, in no order, shape (n, n_dimensions)."""

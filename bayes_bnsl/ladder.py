@@ -66,7 +66,7 @@ class Ladder:
         """
         levels = np.linspace(0, 1, FIRST_LEVELS) ** 3
         width = np.maximum(width, draws.std(axis=0))
-        precise = np.linalg.inv(_within(draws, generator))
+        precise = np.linalg.inv(_covariance_within(draws, generator))
         vague = np.diag(width**-2)
         covariances = [np.linalg.inv((1 - t) * vague + t * precise) for t in levels]
         normal = Gaussians(np.ones(1), draws.mean(axis=0)[None], np.diag(width**2)[None])
@@ -105,11 +105,8 @@ class Round:
     """Of the replica at the posterior, each (n_chains, n_steps)."""
     refusal: Vector
     """Share of the changes of place that were refused, shape (n_levels - 1,)."""
-
-    @property
-    def gradients(self) -> float:
-        """How many gradients of the log density it took."""
-        return float(self.statistics["n_steps"].sum()) * np.count_nonzero(self.ladder.levels)
+    gradients: int
+    """How many gradients of the log density it took, with those that adapted its steps."""
 
     def after(self, before: Round | None) -> tuple[Vector, dict[str, NDArray[Any]]]:
         """Return draws and statistics of a round before this one, and of this one behind them.
@@ -135,7 +132,7 @@ class Round:
     def next_ladder(self, generator: np.random.Generator) -> Ladder:
         """Return levels between which as many changes of place are refused everywhere."""
         old = self.ladder
-        within = [_within(self.some(k), generator) for k in range(len(old.levels))]
+        within = [_covariance_within(self.some(k), generator) for k in range(len(old.levels))]
         metrics = np.linalg.cholesky(within)
         top = old.top
         up, down = slice(0, top + 1), slice(None, top - 1 if top else None, -1)
@@ -162,17 +159,15 @@ def _evened(levels: Vector, refusal: Vector) -> Vector:
     return evened
 
 
-def _fitted(draws: Vector, generator: np.random.Generator) -> Gaussians:
-    """Fit a map to draws."""
-    centre, size = draws.mean(axis=0), draws.std(axis=0)
-    with threadpool_limits(limits=1):
-        return Gaussians.fitted((draws - centre) / size, generator).moved(centre, size)
-
-
-def _within(draws: Vector, generator: np.random.Generator) -> Vector:
-    """Return the mean covariance within a few Gaussians: the size and shape of a mode."""
+def _fitted(draws: Vector, generator: np.random.Generator, *, most: int | None = None) -> Gaussians:
+    """Fit a mixture of at most so many Gaussians to draws."""
     centre, size = draws.mean(axis=0), draws.std(axis=0) + 1e-12
     with threadpool_limits(limits=1):
-        few = Gaussians.fitted((draws - centre) / size, generator, most=max(1, len(size) // 2))
-    few = few.moved(centre, size)
+        fitted = Gaussians.fitted((draws - centre) / size, generator, most=most)
+    return fitted.moved(centre, size)
+
+
+def _covariance_within(draws: Vector, generator: np.random.Generator) -> Vector:
+    """Return the mean covariance within a few Gaussians: the size and shape of a mode."""
+    few = _fitted(draws, generator, most=max(1, draws.shape[1] // 2))
     return np.einsum("k,kij->ij", few.weights, few.covariances)

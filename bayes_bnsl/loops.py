@@ -42,21 +42,23 @@ COMPILED: dict[str, Any] = {
 
 @numba.njit(**COMPILED)
 def mixture(
-    position: Any, coefficients: Any, gradient: Any, products: Any, pulls: Any, shares: Any
-) -> float:
+    position: Any, centre: Any, coefficients: Any, gradient: Any, room: Any
+) -> float:  # fmt: skip
     """Return the log density of a mixture of Gaussians, and write its gradient.
 
     Parameters
     ----------
     position : ndarray, shape (n_dimensions,)
         Where.
+    centre : ndarray, shape (n_dimensions,)
+        What is taken from it first.
     coefficients : ndarray, shape (k, n_products)
-        Of the products of coordinates in the log density of each component, as
+        Of the products of what is left in the log density of each component, as
         :attr:`~bayes_bnsl.gaussians.Gaussians.coefficients` has them.
     gradient : ndarray, shape (n_dimensions,)
         Is written to.
-    products, pulls, shares : ndarray, shape (n_products,), (n_products,) and (k,)
-        Room to calculate in.
+    room : tuple of ndarray
+        To calculate in: of shapes (n_dimensions,), (n_products,), (n_products,) and (k,).
 
     Returns
     -------
@@ -64,13 +66,16 @@ def mixture(
         The log density.
     """
     dimensions, (k, n) = len(position), coefficients.shape
+    moved, products, pulls, shares = room
+    for i in range(dimensions):
+        moved[i] = position[i] - centre[i]
     m = 0
     for i in range(dimensions):
         for j in range(i, dimensions):
-            products[m] = position[i] * position[j]
+            products[m] = moved[i] * moved[j]
             m += 1
     for i in range(dimensions):
-        products[m + i] = position[i]
+        products[m + i] = moved[i]
     products[n - 1] = 1.0
     top = -np.inf
     for c in range(k):
@@ -94,8 +99,8 @@ def mixture(
     m = 0
     for i in range(dimensions):
         for j in range(i, dimensions):
-            gradient[i] += pulls[m] * position[j]
-            gradient[j] += pulls[m] * position[i]
+            gradient[i] += pulls[m] * moved[j]
+            gradient[j] += pulls[m] * moved[i]
             m += 1
     return top + np.log(total)
 
@@ -138,8 +143,8 @@ def follow(
     metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
         Lower factors: they map standard normal draws to such of the size of a level's density.
     maps : pair of tuples of ndarray
-        Of either map its coefficients, as `mixture` takes them; the means of its components, the
-        Cholesky factors of their covariances and their cumulated weights.
+        Of either map its centre and coefficients, as `mixture` takes them; the means of its
+        components, the Cholesky factors of their covariances and their cumulated weights.
     generator : numpy.random.Generator
         Where the randomness comes from.
     address : int
@@ -153,18 +158,20 @@ def follow(
         Of the replica at the posterior its positions (steps, n_dimensions), log density, restart,
         energy, number of steps, acceptance and whether it diverged, each (steps,); positions of all
         replicas (n_kept, n_levels, n_dimensions); mean acceptance of the trajectories of each
-        level; share of changes of place that were refused to each pair.
+        level; share of changes of place that were refused to each pair; how many gradients of the
+        posterior it took.
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
-    n_products, most = maps[0][0].shape[1], max(len(maps[0][0]), len(maps[1][0]))
-    room = np.empty(n_products), np.empty(n_products), np.empty(most)
+    n_products, most = maps[0][1].shape[1], max(len(maps[0][1]), len(maps[1][1]))
+    room = np.empty(dimensions), np.empty(n_products), np.empty(n_products), np.empty(most)
     value, posterior, mapped = np.empty(1), np.empty(n), np.zeros(n)
     slopes, slopes_mapped = np.empty((n, dimensions)), np.zeros((n, dimensions))
     for i in range(n):
         posterior[i] = _density(positions[i], slopes[i], value, address, data)
-        coefficients = maps[0][0] if i < top else maps[1][0]
-        mapped[i] = mixture(positions[i], coefficients, slopes_mapped[i], *room)
+        centre, coefficients = maps[0][:2] if i < top else maps[1][:2]
+        mapped[i] = mixture(positions[i], centre, coefficients, slopes_mapped[i], room)
+    gradients = n
     draws = np.empty((steps, dimensions))
     places, kept = np.empty((-(-steps // apart), n, dimensions)), 0
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
@@ -175,7 +182,7 @@ def follow(
     slope, slope_mapped = np.empty(dimensions), np.empty(dimensions)
     for step in range(steps):
         for level in range(n):
-            coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
+            centre, coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
             t, metric = levels[level], metrics[level]
             kinetic = 0.0
             for i in range(dimensions):
@@ -190,7 +197,8 @@ def follow(
                         at[i] += factors[component, i, j] * momentum[j]
                 positions[level] = at
                 posterior[level] = _density(at, slopes[level], value, address, data)
-                mapped[level] = mixture(at, coefficients, slopes_mapped[level], *room)
+                mapped[level] = mixture(at, centre, coefficients, slopes_mapped[level], room)
+                gradients += 1
                 restarts[level] = 2 * (first + step) + (level > top)
                 continue
             for i in range(dimensions):
@@ -200,6 +208,7 @@ def follow(
             count = generator.integers(1, MOST_STEPS + 1)
             density, density_mapped = posterior[level], mapped[level] if t < 1 else 0.0
             before = t * density + (1 - t) * density_mapped - kinetic
+            lost = False
             for leap in range(count + 1):
                 # half a kick at either end of the trajectory, whole ones between
                 kick = size if 0 < leap < count else 0.5 * size
@@ -215,29 +224,34 @@ def follow(
                         sum_ += metric[i, j] * momentum[j]
                     at[i] += size * sum_
                 density = _density(at, slope, value, address, data)
+                gradients += 1
                 if density <= LEAST_DENSITY:
                     break
                 if t < 1:
-                    density_mapped = mixture(at, coefficients, slope_mapped, *room)
+                    density_mapped = mixture(at, centre, coefficients, slope_mapped, room)
+                # what blows up soon has no density at all: its energy is lost before
+                lost |= t * density + (1 - t) * density_mapped < before - ENERGY_ERROR
             kinetic = 0.0
             for i in range(dimensions):
                 kinetic += 0.5 * momentum[i] ** 2
             gain = t * density + (1 - t) * density_mapped - kinetic - before
-            if not np.isfinite(gain):
+            if not np.isfinite(gain) or density <= LEAST_DENSITY:
                 gain = LEAST_DENSITY
             chance = np.exp(min(gain, 0.0))
             accepted[level] += chance
             if level == top:
                 energies[step], counts[step], acceptances[step] = -before, count, chance
-                diverging[step] = gain < -ENERGY_ERROR and density > LEAST_DENSITY
+                diverging[step] = lost or LEAST_DENSITY < gain < -ENERGY_ERROR
             if generator.random() < chance:
                 positions[level], slopes[level], posterior[level] = at, slope, density
                 slopes_mapped[level], mapped[level] = slope_mapped, density_mapped
-        for pair in range(step % 2 if n > 2 else 0, n - 1, 2):
+        for pair in range((first + step) % 2 if n > 2 else 0, n - 1, 2):
             other = pair + 1
             if pair == top or other == top:  # whose map is that of its neighbour
-                coefficients = maps[0][0] if pair < top else maps[1][0]
-                mapped[top] = mixture(positions[top], coefficients, slopes_mapped[top], *room)
+                centre, coefficients = maps[0][:2] if pair < top else maps[1][:2]
+                mapped[top] = mixture(
+                    positions[top], centre, coefficients, slopes_mapped[top], room
+                )
             here = posterior[pair] - mapped[pair]
             there = posterior[other] - mapped[other]
             chance = np.exp(min((levels[other] - levels[pair]) * (here - there), 0.0))
@@ -257,5 +271,5 @@ def follow(
         densities[step], arrived[step] = posterior[top], restarts[top]
     return (
         draws, densities, arrived, energies, counts, acceptances, diverging, places[:kept],
-        accepted / steps, refused / np.maximum(offered, 1.0),
+        accepted / steps, refused / np.maximum(offered, 1.0), gradients,
     )  # fmt: skip

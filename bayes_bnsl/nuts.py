@@ -50,14 +50,20 @@ class Drawn:
     """The same draws in unconstrained coordinates, on the last axis."""
 
     def thinned(self, most: int) -> Drawn:
-        """Keep at most so many draws of each chain, evenly spaced, the last among them."""
-        step = -(-self.positions.shape[1] // most)
+        """Keep at most so many draws of each chain, evenly spaced, the last among them.
+
+        What diverged on the way to a draw that is kept counts as its own: no divergence is lost.
+        """
+        n_draws = self.positions.shape[1]
+        step = -(-n_draws // most)
 
         def keep(array: Any) -> Any:
             return array[:, ::-1][:, ::step][:, ::-1]
 
         values = {name: keep(array) for name, array in self.values.items()}
         statistics = {name: keep(array) for name, array in self.statistics.items()}
+        backwards, firsts = self.statistics["diverging"][:, ::-1], np.arange(0, n_draws, step)
+        statistics["diverging"] = np.logical_or.reduceat(backwards, firsts, axis=1)[:, ::-1]
         return Drawn(values, statistics, keep(self.positions))
 
 

@@ -183,11 +183,10 @@ def fit(
         return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
 
     drawn, parameters, status = judged(drawn)
-    affordable = tempering.least_gradients(chains) <= max_gradients
-    if sampler == "nutpie" and status.name in UNMIXED and affordable:
+    if sampler == "nutpie" and status.name in UNMIXED:
         tempered = tempering.rounds(
             compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
-            steps=max(draws, KEPT), target_accept=target_accept,
+            steps=max(draws, KEPT), max_gradients=max_gradients, target_accept=target_accept,
             cores=cores or os.cpu_count() or 1, progress=progress,
         )  # fmt: skip
         before = None
@@ -198,7 +197,7 @@ def fit(
                 values = compiled.values(data, at.positions)
                 drawn, parameters, status = judged(replace(at, values=values))
                 before = done
-            if status.ok or 2 * done.gradients > max_gradients:
+            if status.ok:
                 break
     seconds = time.perf_counter() - began
     at_modes = compiled.values(data, np.stack([mode.position for mode in modes])[None])

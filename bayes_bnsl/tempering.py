@@ -36,7 +36,7 @@ from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.progress import jobs_progress
 
-__all__ = ["least_gradients", "rounds"]
+__all__ = ["rounds"]
 
 TUNING = 10
 """Times that a round adapts the sizes of its steps before it begins, each by less than before."""
@@ -54,11 +54,6 @@ LOWEST = 0.4
 """Levels of those rounds from which on their draws count as tails of the posterior."""
 
 
-def least_gradients(chains: int) -> int:
-    """Return how many gradients the first rounds take at most."""
-    return chains * sum(BROAD) * (FIRST_LEVELS - 1) * (1 + MOST_STEPS) // 2
-
-
 def rounds(
     posterior: Posterior,
     draws: Vector,
@@ -66,6 +61,7 @@ def rounds(
     generator: np.random.Generator,
     *,
     steps: int = 1000,
+    max_gradients: float = np.inf,
     target_accept: float = 0.8,
     cores: int = 1,
     progress: bool = False,
@@ -84,6 +80,9 @@ def rounds(
         Where the randomness comes from; each chain gets a generator of its own.
     steps : int, default 1000
         Of the first round whose map is fitted to draws; every further one has twice as many.
+    max_gradients : float, default infinity
+        There is no round that would take more, at the rate of the one before it, and none at all if
+        the first two are expected to.
     target_accept : float, default 0.8
         Share of the trajectories that should be accepted; more of them after rounds that diverged.
     cores : int, default 1
@@ -106,6 +105,8 @@ def rounds(
                 posterior, ladder, starts, count, target_accept, generator, cores=cores, tell=tell
             )
 
+    if expected_at_first(len(draws)) > max_gradients:
+        return
     ladder = Ladder.broad(draws.reshape(-1, draws.shape[-1]), width, generator)
     for count in BROAD:
         done = run(ladder, _starts(draws, ladder, generator), count, target_accept)
@@ -114,7 +115,7 @@ def rounds(
     hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
     tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
     seen = [done.some(done.ladder.top)]
-    while True:
+    while done.gradients * steps <= max_gradients * done.draws.shape[1]:
         ladder = ladder.mapped(np.concatenate([*tails, *seen[-2:]]), generator)
         done = run(ladder, _starts(draws, ladder, generator), steps, target_accept)
         yield done
@@ -122,6 +123,12 @@ def rounds(
             target_accept = 1 - (1 - target_accept) / 2
         ladder, draws, steps = done.next_ladder(generator), done.draws, 2 * steps
         seen.append(done.some(done.ladder.top))
+
+
+def expected_at_first(chains: int) -> int:
+    """Return how many gradients the first two rounds will take, about."""
+    steps = sum(BROAD) + len(BROAD) * TUNING * BETWEEN[0]
+    return chains * steps * FIRST_LEVELS * (1 + MOST_STEPS) // 2
 
 
 def _round(
@@ -142,7 +149,7 @@ def _round(
     restarts = [np.full(len(ladder.levels), -1) for _ in range(chains)]
     apart = -(-steps * chains // MAPPED)
     maps = tuple(
-        (each.coefficients, each.means, each.factors, np.cumsum(each.weights))
+        (each.centre, each.coefficients, each.means, each.factors, np.cumsum(each.weights))
         for each in ladder.maps
     )
 
@@ -158,9 +165,11 @@ def _round(
             """Run all chains, and wait for all."""
             return list(pool.map(lambda chain: run(chain, first, count), range(chains)))
 
-        between = max(BETWEEN[0], int(BETWEEN[1] * steps))
+        between, gradients = max(BETWEEN[0], int(BETWEEN[1] * steps)), 0
         for time in range(1, TUNING + 1):
-            accepted = np.mean([each[8] for each in all_chains(-1, between)], axis=0)
+            tuned = all_chains(-1, between)
+            accepted = np.mean([each[8] for each in tuned], axis=0)
+            gradients += sum(each[10] for each in tuned)
             change = 2 * (accepted - target_accept) / np.sqrt(time)
             ladder = replace(ladder, sizes=ladder.sizes * np.exp(change))
         for each in restarts:
@@ -179,7 +188,8 @@ def _round(
     refusal = np.average(
         [np.mean([each[9] for each in part], axis=0) for part in parts], axis=0, weights=lengths
     )
-    return Round(ladder, draws, where, dict(zip(names, rest, strict=True)), refusal)
+    gradients += sum(each[10] for part in parts for each in part)
+    return Round(ladder, draws, where, dict(zip(names, rest, strict=True)), refusal, gradients)
 
 
 def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Vector:

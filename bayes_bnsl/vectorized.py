@@ -33,8 +33,12 @@ from bayes_bnsl.vectors import BITS, LANES, NUMBERS, OPERATIONS, Vectors
 
 __all__ = ["Loop", "vectorized"]
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """To be raised when what is compiled here changes: PyTensor keeps on disk what it compiled."""
+
+
+class NotArithmeticError(Exception):
+    """An operation on points that cannot be written for vectors."""
 
 
 class Program:
@@ -47,7 +51,7 @@ class Program:
 
     Raises
     ------
-    KeyError
+    NotArithmeticError
         If one of them is not among `OPERATIONS`.
     """
 
@@ -69,24 +73,32 @@ class Program:
             op = node.op
             if isinstance(op, Composite):
                 outputs = self._add(op.fgraph, found)
-            elif isinstance(op, ScalarLoop) and isinstance(node.inputs[0], Constant):
+            elif self._is_repetition(node):
                 outputs = found[1 : 1 + len(node.outputs)]
                 for _ in range(int(node.inputs[0].data)):
                     outputs = self._add(op.fgraph, [*outputs, *found[1 + len(node.outputs) :]])
             else:
                 if type(op) not in OPERATIONS:
-                    raise KeyError(type(op).__name__)
+                    raise NotArithmeticError(type(op).__name__)
                 outputs = [self._new()]
                 self.steps.append((type(op), tuple(found), outputs[0]))
             places |= zip(node.outputs, outputs, strict=True)
         return [places[each] for each in graph.outputs]
+
+    @staticmethod
+    def _is_repetition(node: Any) -> bool:
+        """Say whether a node repeats a graph as often as is known."""
+        op = node.op
+        return (
+            isinstance(op, ScalarLoop) and not op.is_while and isinstance(node.inputs[0], Constant)
+        )
 
     @classmethod
     def can_be(cls, graph: Any) -> bool:
         """Say whether a graph has no operations but those of `OPERATIONS`."""
         try:
             cls(graph)
-        except KeyError:
+        except NotArithmeticError:
             return False
         return True
 
@@ -139,7 +151,7 @@ class Loop(Op):
         return Apply(self, list(inputs), outputs)
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        """Evaluate the loop with NumPy."""
+        """Evaluate the loop with the operations that it was made of."""
         points = (np.atleast_1d(each) for each in inputs)
         results: Any = Elemwise(self.scalar_op)(*points, return_list=True)
         for result, summed, output in zip(results, self.summed, outputs, strict=True):

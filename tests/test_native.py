@@ -85,21 +85,28 @@ def test_other_types_than_it_was_compiled_for_are_refused():
 
 
 DRAWN = """
-import bayes_bnsl as bb, hashlib, numpy as np
+import bayes_bnsl as bb, hashlib, numpy as np, sys
 from bayes_bnsl.compiled import compile_law
-curve = bb.load_curve("four_digit_addition")
-fit = bb.fit(curve, bb.BNSL(0), seed=1, progress=False, draws=300, tune=300)
-function = compile_law(curve, fit.law, fit.noise, fit.priors)._gradient.vm.jit_fn
+seen, _ = bb.load_curve("four_digit_addition").split(n=14)
+n_breaks = int(sys.argv[1])
+fit = bb.fit(seen, bb.BNSL(n_breaks), seed=1, progress=False, draws=300, tune=300)
+assert ("restart" in fit.data["sample_stats"]) == (n_breaks > 0)  # tempered
+function = compile_law(seen, fit.law, fit.noise, fit.priors)._gradient.vm.jit_fn
 print(function.stats.cache_misses.total())
 print(hashlib.md5(fit.posterior["a"].values.tobytes()).hexdigest())
 """
 
 
-def test_a_process_that_loads_from_disk_draws_what_the_one_that_compiled_drew(tmp_path):
+@pytest.mark.parametrize(
+    "n_breaks", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["NUTS", "tempered"]
+)
+def test_a_process_that_loads_from_disk_draws_what_the_one_that_compiled_drew(tmp_path, n_breaks):
     environment = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    if n_breaks:  # the loop of tempered chains too is compiled anew
+        environment |= {"NUMBA_CACHE_DIR": str(tmp_path)}
     said = [
         subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", DRAWN],
+            [sys.executable, "-W", "ignore", "-c", DRAWN, str(n_breaks)],
             env=environment, capture_output=True, text=True, check=True,
         ).stdout.split("\n")
         for _ in range(2)

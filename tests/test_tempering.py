@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numba
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.ladder import Ladder
 from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
-from bayes_bnsl.tempering import BROAD, least_gradients, rounds
+from bayes_bnsl.tempering import BROAD, _round, expected_at_first, rounds
 
 SIGNATURE = types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64))
 
@@ -48,6 +50,24 @@ def half(n, z, slope, density, data):
     return 0 if z[0] > 0 else 1
 
 
+@numba.cfunc(SIGNATURE)
+def counted(n, z, slope, density, data):
+    """A normal that counts how often it is asked."""
+    data[0] += 1
+    density[0] = 0.0
+    for i in range(n):
+        slope[i] = -z[i]
+        density[0] -= 0.5 * z[i] ** 2
+    return 0
+
+
+@numba.cfunc(SIGNATURE)
+def well(n, z, slope, density, data):
+    """A normal so narrow that most trajectories leave it for ever."""
+    density[0], slope[0] = -0.5 * (z[0] / 1e-4) ** 2, -z[0] / 1e-8
+    return 0 if np.isfinite(density[0]) else 1
+
+
 def starts(*centres, size=1.0, n=1000, dimensions=1, seed=1):
     generator = np.random.default_rng(seed)
     return np.stack([c + size * generator.standard_normal((n, dimensions)) for c in centres])
@@ -70,6 +90,19 @@ def some_mixture(k=3, dimensions=4):
     covariances = factors @ factors.transpose(0, 2, 1) + 0.1 * np.eye(dimensions)
     means = 2 * generator.standard_normal((k, dimensions))
     return Gaussians(generator.dirichlet(np.ones(k)), means, covariances)
+
+
+def fixed_parts(map_):
+    """Return a map as `follow` takes it."""
+    return map_.centre, map_.coefficients, map_.means, map_.factors, np.cumsum(map_.weights)
+
+
+class Counting(Posterior):
+    """A density that counts how often it is asked."""
+
+    def __init__(self, callback, count):
+        super().__init__(callback, [])
+        object.__setattr__(self, "data", count)
 
 
 class TestRounds:
@@ -130,8 +163,6 @@ class TestRounds:
         assert len(np.unique(restart[restart % 2 == 0])) > 100  # of the normal
         assert len(np.unique(restart[restart % 2 == 1])) > 100  # of the map that is learnt
         assert not done.statistics["diverging"].any()
-        levels = len(done.ladder.levels) - 2
-        assert done.gradients == done.statistics["n_steps"].sum() * levels
 
     def test_levels_move_to_where_changes_of_place_are_refused(self):
         running = rounds(
@@ -177,10 +208,7 @@ class TestRounds:
         ladder = Ladder.broad(
             starts(-4, 4)[:, :, 0].reshape(-1, 1), np.array([5.0]), np.random.default_rng(6)
         ).mapped(left, np.random.default_rng(7))
-        maps = tuple(
-            (each.coefficients, each.means, each.factors, np.cumsum(each.weights))
-            for each in ladder.maps
-        )
+        maps = tuple(fixed_parts(each) for each in ladder.maps)
         n = len(ladder.levels)
         draws = follow(
             np.full((n, 1), -4.0), np.full(n, -1), 0, 20_000, 1, ladder.levels, ladder.sizes,
@@ -188,9 +216,43 @@ class TestRounds:
         )[0]  # fmt: skip
         assert np.mean(draws < 0) == pytest.approx(2 / 3, abs=0.05)
 
-    def test_the_first_rounds_take_no_more_gradients_than_is_said(self):
-        taken = sum(BROAD) * 2 * 15 * 8
-        assert least_gradients(2) == taken
+    def test_gradients_are_counted_and_bounded(self):
+        budget, count = 2_000_000, np.zeros(1, np.uint64)
+        running = rounds(
+            Counting(counted, count), starts(0, 0, 0, dimensions=4), np.full(4, 5.0),
+            np.random.default_rng(9), steps=1500, max_gradients=budget,
+        )  # fmt: skip
+        first = next(running)
+        assert 0.5 < count.item() / expected_at_first(3) < 1.2
+        taken, before = [], count.item()
+        for done in running:
+            taken.append(count.item() - before)
+            before = count.item()
+            assert done.gradients == taken[-1]
+        assert taken
+        assert max(taken) < 1.1 * budget
+        assert 2 * taken[-1] > 0.9 * budget
+        assert first.draws.shape[1] == BROAD[-1]
+
+    def test_ctrl_c_ends_it(self):
+        """As the signal would, which Python delivers between two parts of a round."""
+
+        def interrupted():
+            raise KeyboardInterrupt
+
+        before = threading.active_count()
+        ladder = Ladder.broad(starts(-4, 4)[0], np.ones(1), np.random.default_rng(1))
+        with pytest.raises(KeyboardInterrupt):
+            _round(
+                Posterior(hills, []), ladder, np.zeros((2, len(ladder.levels), 1)), 10_000, 0.8,
+                np.random.default_rng(1), cores=2, tell=interrupted,
+            )  # fmt: skip
+        assert threading.active_count() == before
+
+    def test_without_a_budget_for_the_first_there_are_none(self):
+        draws, few = starts(0, 0), expected_at_first(2) - 1
+        posterior, generator = Posterior(hills, []), np.random.default_rng(1)
+        assert not list(rounds(posterior, draws, np.ones(1), generator, max_gradients=few))
 
 
 class TestLadder:
@@ -207,10 +269,10 @@ class TestLadder:
 class TestLoops:
     def test_the_mixture_is_that_of_the_map_with_its_gradient(self):
         map_ = some_mixture()
-        slope, room = np.empty(4), (np.empty(15), np.empty(15), np.empty(3))
+        slope, room = np.empty(4), (np.empty(4), np.empty(15), np.empty(15), np.empty(3))
 
         def density(z):
-            return mixture(z, map_.coefficients, slope, *room)
+            return mixture(z, map_.centre, map_.coefficients, slope, room)
 
         for z in 3 * np.random.default_rng(2).standard_normal((20, 4)):
             assert density(z) == pytest.approx(map_.log_density(z[None]).item(), rel=1e-9)
@@ -219,7 +281,7 @@ class TestLoops:
 
     def test_short_steps_lose_no_energy_at_any_level(self):
         map_, levels = some_mixture(dimensions=3), np.array([0.0, 0.3, 1.0, 0.3, 0.0])
-        fixed = (map_.coefficients, map_.means, map_.factors, np.cumsum(map_.weights))
+        fixed = fixed_parts(map_)
         accepted = [
             follow(
                 np.zeros((5, 3)), np.full(5, -1), 0, 50, 1, levels, np.full(5, size),
@@ -231,6 +293,18 @@ class TestLoops:
         assert np.all(accepted[0] > 0.999)
         assert np.all(accepted[1] > 0.9)
         assert np.all(accepted[2] < 0.1)
+
+    @pytest.mark.parametrize("size", [0.01, 0.1, 1.0, 10.0])
+    def test_trajectories_that_blow_up_diverge_however_fast(self, size):
+        map_ = Gaussians(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+        found = follow(
+            np.zeros((2, 1)), np.full(2, -1), 0, 500, 1, np.array([0.0, 1.0]), np.full(2, size),
+            np.ones((2, 1, 1)), (fixed_parts(map_),) * 2, np.random.default_rng(5),
+            well.address, np.zeros(0, np.uint64),
+        )  # fmt: skip
+        accepted, diverging = found[5], found[6]
+        assert np.mean(accepted < 1e-3) > 0.9
+        assert np.mean(diverging[accepted < 1e-3]) > 0.9
 
     def test_a_function_is_called_at_its_address(self):
         @numba.njit
