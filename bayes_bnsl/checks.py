@@ -58,7 +58,7 @@ class Checks:
     >>> fit = bb.fit(curve, bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False)
     >>> checks = bb.check(fit)
     >>> checks.ok, list(checks.table.index)
-    (True, ['autocorrelation', 'curvature', 'outliers', 'loo_pit'])
+    (True, ['autocorrelation', 'curvature', 'outliers', 'steadiness', 'loo_pit'])
     """
 
     curve: Curve
@@ -108,7 +108,9 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     Checks
         ``autocorrelation``: are neighbouring residuals of a run alike; ``curvature``: do the
         residuals bend along x; ``outliers``: is the largest residual far larger than the others;
-        ``loo_pit``: do the points scatter as widely as foreseen from one another.
+        ``steadiness``: does y turn back from point to point as often as such a scatter makes it, or
+        less often, as the best values so far and smoothed values do; ``loo_pit``: do the points
+        scatter as widely as foreseen from one another.
 
     Raises
     ------
@@ -133,14 +135,21 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
     fit = with_densities(fit)
     seen, replicated = residuals(fit, np.random.default_rng(seed))
+    turns, turns_replicated = turning_back(fit, np.random.default_rng(seed))
     pit = loo_pit(fit)
     p_values = {
         name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
         for name, statistic in STATISTICS.items()
     }
+    p_values["steadiness"] = float(np.mean(turns_replicated <= turns))
     p_values["loo_pit"] = float(kstest(pit.values, "uniform").pvalue)
-    farthest = int(np.argmax(np.median(np.abs(seen), axis=0)))
-    sentences = {name: _sentence(name, p, fit, pit, farthest) for name, p in p_values.items()}
+    found = {
+        "x": fit.curve.x[np.argmax(np.median(np.abs(seen), axis=0))],
+        "turns": turns,
+        "expected": np.median(turns_replicated),
+        "wide": float(np.mean(np.abs(pit.values - 0.5))) > 0.25,  # what uniform values have
+    }
+    sentences = {name: _sentence(name, p, fit, **found) for name, p in p_values.items()}
     table = pd.DataFrame({"p": p_values, "sentence": sentences}).rename_axis("check")
     return Checks(fit.curve, table, pit)
 
@@ -181,20 +190,60 @@ def residuals(fit: Fit, generator: np.random.Generator) -> tuple[Residuals, Resi
     seen, replicated : ndarray, shape (n_draws, n_points)
         Log y less log mu of each draw, over the scale of the independent noise.
     """
-    total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    taken = np.linspace(0, total - 1, min(total, MOST_DRAWS)).astype(int)
-    theta = {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
-    points, log_y = new_points(fit, theta, generator)
+    points, log_y = new_points(fit, _some_draws(fit), generator)
     log_mu = fit.curve.log_y - points.residual
     return points.residual / points.scale, (log_y - log_mu) / points.scale
 
 
-def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
-    """Return the correlation of neighbours, which are those of one run."""
+def turning_back(fit: Fit, generator: np.random.Generator) -> tuple[int, NDArray[np.int64]]:
+    """Return how often y turns back between neighbours: rises, if it falls as a whole.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted law.
+    generator : numpy.random.Generator
+        Where the replicated points come from.
+
+    Returns
+    -------
+    turns : int
+        Of the points.
+    replicated : ndarray of int, shape (n_draws,)
+        Of points that the fit itself would make.
+    """
+    curve = fit.curve
+    before, after = _neighbours(curve)
+    apart = curve.x[before] < curve.x[after]  # replicates are in no order
+    before, after = before[apart], after[apart]
+    back = 1 if curve.log_y[-1] <= curve.log_y[0] else -1
+
+    def turns(log_y: NDArray[np.float64]) -> NDArray[np.int64]:
+        return (back * (log_y[:, after] - log_y[:, before]) > 0).sum(axis=1)
+
+    replicated = new_points(fit, _some_draws(fit), generator)[1]
+    return int(turns(curve.log_y[None])[0]), turns(replicated)
+
+
+def _some_draws(fit: Fit) -> dict[str, xr.DataArray]:
+    """Return at most `MOST_DRAWS` draws of the parameters, evenly spaced."""
+    total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    taken = np.linspace(0, total - 1, min(total, MOST_DRAWS)).astype(int)
+    return {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
+
+
+def _neighbours(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of points, and those of the next ones of their runs."""
     run = np.zeros(len(curve), dtype=int) if curve.run_index is None else curve.run_index
     order = np.argsort(run, kind="stable")
     pairs = np.flatnonzero(np.diff(run[order]) == 0)
-    products = residuals[:, order[pairs]] * residuals[:, order[pairs + 1]]
+    return order[pairs], order[pairs + 1]
+
+
+def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
+    """Return the correlation of neighbours, which are those of one run."""
+    before, after = _neighbours(curve)
+    products = residuals[:, before] * residuals[:, after]
     return products.sum(axis=1) / (residuals**2).sum(axis=1)
 
 
@@ -218,7 +267,9 @@ STATISTICS: Mapping[str, Callable[[Curve, Residuals], NDArray[np.float64]]] = {
 }
 
 
-def _sentence(name: str, p: float, fit: Fit, pit: xr.DataArray, farthest: int) -> str:
+def _sentence(
+    name: str, p: float, fit: Fit, *, x: float, turns: int, expected: float, wide: bool
+) -> str:
     """Say what a check found and what to do."""
     if p >= SUSPICIOUS:
         return "Nothing found."
@@ -239,17 +290,24 @@ def _sentence(name: str, p: float, fit: Fit, pit: xr.DataArray, farthest: int) -
             "The point at x = {x:g} lies far off (p = {p:.3f}). Check it"
             + ("." if isinstance(fit.noise, StudentT) else ", or use noise=StudentT().")
         ),
+        "steadiness": (
+            "y goes on in one direction more steadily than such a scatter lets it (p = {p:.3f}): "
+            "it turns back {turns} times from a point to the next, not {expected:.0f}. If these "
+            "are the best values so far, or smoothed ones, fit the measurements themselves: new "
+            "ones will scatter more than the band of y says."
+        ),
         "loo_pit": (
             "The points scatter {how} than foreseen from one another (LOO-PIT, p = {p:.3f}): "
             "intervals are too {width}. See plot_loo_pit."
         ),
     }
-    wide = float(np.mean(np.abs(pit.values - 0.5))) > 0.25  # what uniform values have
     return mends[name].format(
         p=p,
         law=law.name,
         stiffer=stiffer,
-        x=fit.curve.x[farthest],
+        x=x,
+        turns=turns,
+        expected=expected,
         how="more" if wide else "less",
         width="narrow" if wide else "wide",
     )

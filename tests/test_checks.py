@@ -31,7 +31,9 @@ def test_quiet_where_the_points_are_as_the_fit_says(fit_residuals):
     found = bb.check(fit_residuals(fresh(3)))
     assert found.ok
     assert str(found) == "Nothing found: the points look like what the fit says they are."
-    assert list(found.table.index) == ["autocorrelation", "curvature", "outliers", "loo_pit"]
+    assert list(found.table.index) == [
+        "autocorrelation", "curvature", "outliers", "steadiness", "loo_pit"
+    ]  # fmt: skip
 
 
 def test_neighbours_that_are_alike(fit_residuals):
@@ -64,6 +66,42 @@ def test_a_point_far_off(fit_residuals):
     assert found.table.loc["outliers", "p"] < 0.01
     assert f"The point at x = {X[7]:g} lies far off" in str(found)
     assert "noise=StudentT()" in str(found)
+
+
+def noisy(x, **settings):
+    """Points of a curve that falls slowly beside their scatter."""
+    scatter = 0.03 * np.random.default_rng(5).standard_normal(len(x))
+    return bb.Curve(x, 5 * x**-0.1 * np.exp(scatter), **settings)
+
+
+@pytest.mark.parametrize("way", [1, -1], ids=["falling", "rising"])
+def test_the_best_values_so_far(way):
+    curve = noisy(X)
+    best = np.exp(way * np.minimum.accumulate(curve.log_y))
+    fits = (bb.fit(bb.Curve(X, y), bb.M1(), seed=1, progress=False) for y in (curve.y**way, best))
+    each, best_so_far = (bb.check(fit) for fit in fits)
+    assert each.table.loc["steadiness", "p"] > 0.05
+    assert best_so_far.table.loc["steadiness", "p"] < 0.01
+    assert "it turns back 0 times" in str(best_so_far)
+
+
+def test_replicates_and_other_runs_do_not_turn_back():
+    """Each run falls; points at the same x, and of the two runs, lie in no order."""
+    x = np.repeat(X[::2], 2)
+    scatter = 0.02 * np.random.default_rng(6).standard_normal(len(x))
+    same = bb.fit(bb.Curve(x, 5 * x**-0.35 * np.exp(scatter)), bb.M1(), seed=1, progress=False)
+    runs = np.tile(["upper", "lower"], 15)
+    factor = np.where(runs == "upper", 1.5, 1.0)
+    curve = bb.Curve(
+        np.sort(x) * np.where(runs == "upper", 1.0, 1.1), 5 * factor / x**0.35, run=runs
+    )
+    two = bb.fit(curve, bb.M1(), seed=1, progress=False)
+    turns, replicated = checks.turning_back(two, np.random.default_rng(1))
+    assert turns == 0
+    assert replicated.max() <= 28  # neighbours in two runs of 15 points
+    turns, replicated = checks.turning_back(same, np.random.default_rng(1))
+    assert turns == 0
+    assert np.median(replicated) == 0
 
 
 @pytest.mark.parametrize(("factor", "word"), [(3.0, "narrow"), (0.2, "wide")])

@@ -226,12 +226,17 @@ class TestRounds:
         assert heights[1] == pytest.approx(heights[0], abs=0.01)
 
     def test_longer_rounds_are_thinned(self):
-        values = np.arange(50.0).reshape(2, 25)
-        drawn = nuts.Drawn({"z": values}, {"energy": 2 * values}, values[..., None])
+        values, diverging = np.arange(50.0).reshape(2, 25), np.zeros((2, 25), bool)
+        diverging[0, [0, 4, 5, 24]] = diverging[1, 23] = True
+        statistics = {"energy": 2 * values, "diverging": diverging}
+        drawn = nuts.Drawn({"z": values}, statistics, values[..., None])
         kept = drawn.thinned(10)
         assert kept.values["z"][0].tolist() == list(range(0, 25, 3))  # evenly, the last among them
         np.testing.assert_array_equal(kept.statistics["energy"], 2 * kept.values["z"])
         np.testing.assert_array_equal(kept.positions[..., 0], kept.values["z"])
+        after = [kept.values["z"][k][kept.statistics["diverging"][k]].tolist() for k in (0, 1)]
+        assert after == [[0.0, 6.0, 24.0], [49.0]]  # the first kept draw after each
+        np.testing.assert_array_equal(drawn.thinned(25).statistics["diverging"], diverging)
         assert drawn.thinned(25).values["z"].shape == (2, 25)
 
 
