@@ -67,7 +67,9 @@ def fit(
     curve = curve_of(columns)
     checked_end(to, curve)
     seen, later = (curve, None) if until is None else curve.split(x=until)
-    fitted = bb.fit(seen, law_of(law), noise=noise_of(noise), progress=not json, **vars(sampling))
+    fitted = bb.fit(
+        seen, law_of(law), noise=noise_of(noise), progress=not json, **sampling.settings
+    )
     text = [repr(fitted), fitted.summary(prob=prob).to_string()]
     answer = _described(fitted, prob)
     if places:
@@ -110,7 +112,7 @@ def compare(
     places, rate = places_of(at, "--at"), rate_of(unseen_breaks)
     choice = bb.compare(
         curve_of(columns), laws_of(law) if law else None, by=by, noise=noise_of(noise),
-        progress=not json, **vars(sampling),
+        progress=not json, **sampling.settings,
     )  # fmt: skip
     chosen = bool(choice.weights.any())
     text = [table_text(choice.table.reset_index()), str(choice)]
@@ -206,7 +208,7 @@ def backtest(
     tested = bb.backtest(
         curve_of(columns), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), prob=prob,
         horizons=factors, origins=[int(count) for count in counts] or None,
-        forecast_settings={"unseen_breaks": rate_of(unseen_breaks)}, **vars(sampling),
+        forecast_settings={"unseen_breaks": rate_of(unseen_breaks)}, **sampling.settings,
     )  # fmt: skip
     statuses = tested.statuses.values()
     last = tested.at().reset_index()
@@ -267,7 +269,7 @@ def report(
         result = bb.load_fit(columns.data)
     else:
         curve, laws = curve_of(columns), laws_of(law or ["BNSL(1)"])
-        settings: dict[str, Any] = {"noise": noise_of(noise), **vars(sampling)}
+        settings: dict[str, Any] = {"noise": noise_of(noise), **sampling.settings}
         if len(laws) == 1:
             result = bb.fit(curve, laws[0], **settings)
         else:

@@ -69,7 +69,7 @@ def batch(
     families = False if pool is None else families_of(table, by, pool)
     done = bb.fit_many(
         curves_of(columns, by, table), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise),
-        pool=families, out=out, workers=workers, progress=not json, **vars(sampling),
+        pool=families, out=out, workers=workers, progress=not json, **sampling.settings,
     )  # fmt: skip
     write_table(out / "table.csv", done.table)
     answer = {"folder": str(done.folder), "fits": records(done.table)}
@@ -115,7 +115,7 @@ def benchmark(
     folder = bb.fetch_benchmark() if data is None else data
     scores = bb.score_benchmark(
         bb.read_benchmark(folder), laws_of(law or ["BNSL(1)"]), noise=noise_of(noise), out=out,
-        prob=prob, unseen_breaks=rate, workers=workers, progress=not json, **vars(sampling),
+        prob=prob, unseen_breaks=rate, workers=workers, progress=not json, **sampling.settings,
     )  # fmt: skip
     summary, published = bb.summarize_scores(scores), bb.published_scores(scores)
     write_table(out / "scores.csv", scores)

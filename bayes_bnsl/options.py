@@ -30,7 +30,7 @@ By = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Makes the result repeatable.")]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals, between 0 and 1.")]
-Draws = Annotated[int, typer.Option(help="Draws of each chain in the first round.")]
+Draws = Annotated[int, typer.Option(help="Draws of each chain.")]
 At = Annotated[
     list[str] | None,
     typer.Option(metavar="X", help="Where to forecast; repeat it, or commas: 1e5,1e6."),
@@ -86,10 +86,18 @@ class Sampling:
     """How long is sampled, and from which seed."""
 
     draws: Draws = 1000
-    max_gradients: Annotated[int, typer.Option(help="Most gradients of a round of sampling.")] = (
-        3_000_000
-    )
+    max_gradients: Annotated[
+        int | None,
+        typer.Option(
+            help="Most gradients of a round of tempered chains; else those of the package."
+        ),
+    ] = None
     seed: Seed = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, as keywords; the package has defaults for the rest."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

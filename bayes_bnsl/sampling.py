@@ -2,7 +2,7 @@
 
 Chains of NUTS start dispersed over the modes. If their draws do not meet the bar of
 :class:`~bayes_bnsl.status.Status`, chains are tempered (:func:`~bayes_bnsl.tempering.rounds`), in
-rounds that grow until their draws do, or `max_gradients` are spent.
+rounds that grow until their draws do, or the next would need more than `max_gradients`.
 """
 
 from __future__ import annotations
