@@ -179,8 +179,11 @@ def fit(
     def judged(drawn: nuts.Drawn) -> tuple[nuts.Drawn, Draws, Status]:
         """Return the draws that are kept, the parameters, and whether to trust them."""
         kept = drawn.thinned(max(draws, KEPT))
+        kept = replace(kept, values=kept.values or compiled.values(data, kept.positions))
         parameters = problem.parameters(kept.values)
-        return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
+        n_transitions = drawn.statistics["diverging"].size
+        verdict = problem.diagnose(kept.values, parameters, kept.statistics, n_transitions)
+        return kept, parameters, verdict
 
     drawn, parameters, status = judged(drawn)
     if sampler == "nutpie" and status.name in UNMIXED:
@@ -193,9 +196,7 @@ def fit(
         for done in tempered:
             if done.draws.shape[1] >= draws:
                 both, statistics = done.after(before)
-                at = nuts.Drawn({}, statistics, both).thinned(max(draws, KEPT))
-                values = compiled.values(data, at.positions)
-                drawn, parameters, status = judged(replace(at, values=values))
+                drawn, parameters, status = judged(nuts.Drawn({}, statistics, both))
                 before = done
             if status.ok:
                 break

@@ -2,7 +2,8 @@
 
 The bar: rank-normalised R-hat at most 1.01 and bulk and tail effective sample size at least
 400 for every parameter and for log mu at both ends of the data and at ten times their end,
-and no divergence. If chains had to be tempered, at least 100 fresh starts arrived.
+and no divergence. If chains had to be tempered, at least 100 fresh starts arrived; of their many
+transitions fewer than one in 4000 may diverge, where NUTS by default makes 4000 and none may.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
+from bayes_bnsl.columns import counted
 from bayes_bnsl.errors import more_about
 
 __all__ = ["Status", "diagnose"]
@@ -21,14 +23,15 @@ __all__ = ["Status", "diagnose"]
 MOST_R_HAT = 1.01
 LEAST_EFFECTIVE_DRAWS = 400
 LEAST_RESTARTS = 100
+MOST_DIVERGENT = 1 / 4000
 
 SENTENCES = {
     "converged": (
         "Converged: R-hat at most {r_hat:.3f}, at least {effective_draws:.0f} effective draws "
-        "of every quantity, no divergence.{by_tempering}"
+        "of every quantity, {divergent}.{by_tempering}"
     ),
     "divergent": (
-        "{divergences} transitions diverged: the sampler could not follow the posterior into "
+        "{divergent}: the sampler could not follow the posterior into "
         "its narrowest part, so intervals may be too short. Use fewer breaks, give narrower "
         "priors, or raise max_gradients."
     ),
@@ -73,7 +76,7 @@ class Status:
     effective_draws : float
         Smallest bulk or tail effective sample size.
     divergences : int
-        Number of divergent transitions.
+        Number of divergent transitions; of tempered chains, of kept draws with one since the last.
     worst_r_hat, worst_effective_draws : str
         The quantities those two belong to.
     restarts : int, default 0
@@ -104,7 +107,12 @@ class Status:
 
     def __str__(self) -> str:
         by_tempering = BY_TEMPERING.format(**vars(self)) if self.restarts else ""
-        sentence = SENTENCES[self.name].format(**vars(self), by_tempering=by_tempering)
+        divergent = counted(self.divergences, "divergence") if self.divergences else "no divergence"
+        if self.ok and self.divergences:
+            divergent += ", fewer than one in 4000 transitions"
+        sentence = SENTENCES[self.name].format(
+            **vars(self), by_tempering=by_tempering, divergent=divergent
+        )
         return sentence if self.ok else f"{sentence} {more_about(self.name)}"
 
 
@@ -112,6 +120,7 @@ def diagnose(
     quantities: Mapping[str, NDArray[np.float64]],
     divergences: int,
     *,
+    transitions: int = 0,
     restarts: int | None = None,
     constant_y: bool = False,
 ) -> Status:
@@ -123,6 +132,8 @@ def diagnose(
         Everything that has to have converged, by name. Constants pass.
     divergences : int
         Number of divergent transitions.
+    transitions : int, default 0
+        How many of tempered chains there were, of which fewer than one in 4000 may diverge.
     restarts : int, optional
         How many fresh starts arrived at the posterior, if chains were tempered.
     constant_y : bool, default False
@@ -156,7 +167,7 @@ def diagnose(
         verdict = "constant_y"
     elif not r_hats[worst_r_hat] <= MOST_R_HAT:
         verdict = "chains_disagree"
-    elif divergences:
+    elif divergences and (restarts is None or divergences >= MOST_DIVERGENT * transitions):
         verdict = "divergent"
     elif not effective[fewest] >= LEAST_EFFECTIVE_DRAWS:
         verdict = "few_draws"

@@ -73,6 +73,15 @@ class TestDiagnose:
         status = diagnose({"a": draws()}, 1)
         assert (status.name, status.divergences) == ("divergent", 1)
 
+    def test_of_the_many_transitions_of_tempered_chains_a_few_may_diverge(self):
+        of_tempered = {"restarts": 500, "transitions": 80_000}
+        few, many = (diagnose({"a": draws()}, n, **of_tempered) for n in (19, 20))
+        assert few.ok
+        assert "19 divergences, fewer than one in 4000 transitions" in str(few)
+        assert many.name == "divergent"
+        assert diagnose({"a": draws()}, 1, restarts=500, transitions=4000).name == "divergent"
+        assert diagnose({"a": draws()}, 1, transitions=80_000).name == "divergent"  # of NUTS
+
     def test_slow_chains_are_few_draws(self):
         status = diagnose({"a": draws(8000), "b": wandering(8000)[:, :3200]}, 0)
         assert status.r_hat <= 1.01
@@ -99,7 +108,7 @@ class TestSentences:
         ("name", "words"),
         [
             ("converged", ["R-hat at most 1.005", "at least 312 effective draws"]),
-            ("divergent", ["3 transitions diverged", "narrower priors", "max_gradients"]),
+            ("divergent", ["3 divergences: ", "narrower priors", "max_gradients"]),
             ("chains_disagree", ["disagree about c0 (R-hat 1.005", "several modes", "Raise"]),
             ("few_draws", ["Only 312 effective draws of f1", "400", "Raise max_gradients"]),
             ("constant_y", ["All y are equal", "Check that the right column"]),
@@ -135,4 +144,5 @@ class TestStatusOfAFit:
         for method in ("bulk", "tail"):
             for name, effective in azs.ess(quantities, method=method).items():
                 assert np.all(effective >= 400), name
-        assert int(fit.data["sample_stats"]["diverging"].sum()) == fit.status.divergences == 0
+        assert int(fit.data["sample_stats"]["diverging"].sum()) == fit.status.divergences
+        assert fit.status.divergences == 0 or fit.status.restarts  # tempered: see its sentence
