@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import with_densities
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
-from bayes_bnsl.noise import Correlated, StudentT
+from bayes_bnsl.noise import Correlated, Points, StudentT
 from bayes_bnsl.process import given_others
 from bayes_bnsl.replicates import new_points
 from bayes_bnsl.result import Fit
@@ -134,8 +135,10 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
     fit = with_densities(fit)
-    seen, replicated = residuals(fit, np.random.default_rng(seed))
-    turns, turns_replicated = turning_back(fit, np.random.default_rng(seed))
+    points, log_y = new_points(fit, _some_draws(fit), np.random.default_rng(seed))
+    seen, replicated = _in_units_of_noise(fit, points, log_y)
+    turns = int(turning_back(fit.curve, fit.curve.log_y[None])[0])
+    turns_replicated = turning_back(fit.curve, log_y)
     pit = loo_pit(fit)
     p_values = {
         name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
@@ -190,39 +193,13 @@ def residuals(fit: Fit, generator: np.random.Generator) -> tuple[Residuals, Resi
     seen, replicated : ndarray, shape (n_draws, n_points)
         Log y less log mu of each draw, over the scale of the independent noise.
     """
-    points, log_y = new_points(fit, _some_draws(fit), generator)
+    return _in_units_of_noise(fit, *new_points(fit, _some_draws(fit), generator))
+
+
+def _in_units_of_noise(fit: Fit, points: Points, log_y: Any) -> tuple[Residuals, Residuals]:
+    """Return what :func:`residuals` does, of replicated points that are there already."""
     log_mu = fit.curve.log_y - points.residual
     return points.residual / points.scale, (log_y - log_mu) / points.scale
-
-
-def turning_back(fit: Fit, generator: np.random.Generator) -> tuple[int, NDArray[np.int64]]:
-    """Return how often y turns back between neighbours: rises, if it falls as a whole.
-
-    Parameters
-    ----------
-    fit : Fit
-        The fitted law.
-    generator : numpy.random.Generator
-        Where the replicated points come from.
-
-    Returns
-    -------
-    turns : int
-        Of the points.
-    replicated : ndarray of int, shape (n_draws,)
-        Of points that the fit itself would make.
-    """
-    curve = fit.curve
-    before, after = _neighbours(curve)
-    apart = curve.x[before] < curve.x[after]  # replicates are in no order
-    before, after = before[apart], after[apart]
-    back = 1 if curve.log_y[-1] <= curve.log_y[0] else -1
-
-    def turns(log_y: NDArray[np.float64]) -> NDArray[np.int64]:
-        return (back * (log_y[:, after] - log_y[:, before]) > 0).sum(axis=1)
-
-    replicated = new_points(fit, _some_draws(fit), generator)[1]
-    return int(turns(curve.log_y[None])[0]), turns(replicated)
 
 
 def _some_draws(fit: Fit) -> dict[str, xr.DataArray]:
@@ -238,6 +215,14 @@ def _neighbours(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     order = np.argsort(run, kind="stable")
     pairs = np.flatnonzero(np.diff(run[order]) == 0)
     return order[pairs], order[pairs + 1]
+
+
+def turning_back(curve: Curve, log_y: Any) -> NDArray[np.int64]:
+    """Return how often each row of log y turns back between neighbours: rises, if y falls."""
+    before, after = _neighbours(curve)
+    apart = curve.x[before] < curve.x[after]  # replicates are in no order
+    rise = log_y[:, after[apart]] - log_y[:, before[apart]]
+    return (rise > 0 if curve.log_y[-1] <= curve.log_y[0] else rise < 0).sum(axis=1)
 
 
 def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:

@@ -68,15 +68,10 @@ def test_a_point_far_off(fit_residuals):
     assert "noise=StudentT()" in str(found)
 
 
-def noisy(x, **settings):
-    """Points of a curve that falls slowly beside their scatter."""
-    scatter = 0.03 * np.random.default_rng(5).standard_normal(len(x))
-    return bb.Curve(x, 5 * x**-0.1 * np.exp(scatter), **settings)
-
-
 @pytest.mark.parametrize("way", [1, -1], ids=["falling", "rising"])
 def test_the_best_values_so_far(way):
-    curve = noisy(X)
+    """Of a curve that falls slowly beside its scatter."""
+    curve = bb.Curve(X, 5 * X**-0.1 * np.exp(0.03 * np.random.default_rng(5).standard_normal(30)))
     best = np.exp(way * np.minimum.accumulate(curve.log_y))
     fits = (bb.fit(bb.Curve(X, y), bb.M1(), seed=1, progress=False) for y in (curve.y**way, best))
     each, best_so_far = (bb.check(fit) for fit in fits)
@@ -89,19 +84,16 @@ def test_replicates_and_other_runs_do_not_turn_back():
     """Each run falls; points at the same x, and of the two runs, lie in no order."""
     x = np.repeat(X[::2], 2)
     scatter = 0.02 * np.random.default_rng(6).standard_normal(len(x))
-    same = bb.fit(bb.Curve(x, 5 * x**-0.35 * np.exp(scatter)), bb.M1(), seed=1, progress=False)
+    same = bb.Curve(x, 5 * x**-0.35 * np.exp(scatter))
     runs = np.tile(["upper", "lower"], 15)
     factor = np.where(runs == "upper", 1.5, 1.0)
-    curve = bb.Curve(
-        np.sort(x) * np.where(runs == "upper", 1.0, 1.1), 5 * factor / x**0.35, run=runs
-    )
-    two = bb.fit(curve, bb.M1(), seed=1, progress=False)
-    turns, replicated = checks.turning_back(two, np.random.default_rng(1))
-    assert turns == 0
-    assert replicated.max() <= 28  # neighbours in two runs of 15 points
-    turns, replicated = checks.turning_back(same, np.random.default_rng(1))
-    assert turns == 0
-    assert np.median(replicated) == 0
+    two = bb.Curve(np.sort(x) * np.where(runs == "upper", 1.0, 1.1), 5 * factor / x**0.35, run=runs)
+    for curve in (same, two):
+        assert np.any(np.diff(curve.log_y) > 0)
+        assert checks.turning_back(curve, curve.log_y[None]) == 0
+        rising = bb.Curve(curve.x, 1 / curve.y, run=curve.run)
+        assert checks.turning_back(rising, rising.log_y[None]) == 0
+    assert checks.turning_back(two, -two.log_y[None]) == 28  # neighbours in two runs of 15
 
 
 @pytest.mark.parametrize(("factor", "word"), [(3.0, "narrow"), (0.2, "wide")])
