@@ -87,9 +87,7 @@ class Problem:
             shape = (*shape, self.law.n_breaks)
         return np.broadcast_to(value, shape)
 
-    def diagnose(
-        self, values: Draws, parameters: Draws, statistics: Draws, transitions: int = 0
-    ) -> Status:
+    def diagnose(self, values: Draws, parameters: Draws, statistics: Draws) -> Status:
         """Judge draws: free variables, parameters, and log mu at the ends and at 10x beyond."""
         quantities: Draws = {}
         for name, array in (values | parameters).items():
@@ -108,7 +106,6 @@ class Problem:
         return diagnose(
             quantities,
             divergences=int(statistics["diverging"].sum()),
-            transitions=transitions,
             restarts=_restarts(statistics["restart"]),
             constant_y=bool(np.ptp(self.curve.y) == 0),
         )

@@ -30,6 +30,10 @@ MOST_STEPS = 15
 ENERGY_ERROR = 1000.0
 """Loss of energy from which on a trajectory counts as divergent, as it does for NUTS."""
 
+ATTEMPTS = (1.0, 0.1, 0.01)
+"""Sizes of the steps of a trajectory, and of those that follow it from the same start while they
+diverge, in units of the first."""
+
 
 COMPILED: dict[str, Any] = {
     "nogil": True,
@@ -115,6 +119,74 @@ def _density(position: Any, gradient: Any, value: Any, address: int, data: Any) 
 
 
 @numba.njit(**COMPILED)
+def _trajectory(
+    begin: Any, before: float, size: float, count: int, tempered: Any, end: Any, value: Any,
+    room: Any,
+) -> Any:  # fmt: skip
+    """Follow a Hamiltonian trajectory.
+
+    Parameters
+    ----------
+    begin : sequence of four ndarray, each of shape (n_dimensions,)
+        Position, momentum, gradient of the log density of the posterior and of the map.
+    before : float
+        Log density less kinetic energy where it begins.
+    size, count : float, int
+        Of its steps.
+    tempered : tuple
+        Level, metric, centre and coefficients of the map, address of the posterior and its data.
+    end : ndarray, shape (4, n_dimensions)
+        Like `begin`, where it ends; written to.
+    value, room
+        To calculate in.
+
+    Returns
+    -------
+    tuple
+        Whether it diverges, which it does either both forth and back or neither; number of
+        gradients; gain in log density less kinetic energy; log density of posterior and map.
+    """
+    t, metric, centre, coefficients, address, data = tempered
+    at, momentum, slope, slope_mapped = end[0], end[1], end[2], end[3]
+    dimensions = len(at)
+    for i in range(dimensions):
+        at[i], momentum[i] = begin[0][i], begin[1][i]
+        slope[i], slope_mapped[i] = begin[2][i], begin[3][i]
+    lowest, density, density_mapped, leaps = np.inf, LEAST_DENSITY, 0.0, 0
+    for leap in range(count + 1):
+        # half a kick at either end of the trajectory, whole ones between
+        kick = size if 0 < leap < count else 0.5 * size
+        for j in range(dimensions):
+            pull = kick * (t * slope[j] + (1 - t) * slope_mapped[j])
+            for i in range(j + 1):
+                momentum[i] += metric[j, i] * pull
+        if leap == count:
+            break
+        for i in range(dimensions):
+            sum_ = 0.0
+            for j in range(i + 1):
+                sum_ += metric[i, j] * momentum[j]
+            at[i] += size * sum_
+        density = _density(at, slope, value, address, data)
+        leaps += 1
+        if density <= LEAST_DENSITY:
+            break
+        if t < 1:
+            density_mapped = mixture(at, centre, coefficients, slope_mapped, room)
+        lowest = min(lowest, t * density + (1 - t) * density_mapped)
+    kinetic = 0.0
+    for i in range(dimensions):
+        kinetic += 0.5 * momentum[i] ** 2
+    after = t * density + (1 - t) * density_mapped - kinetic
+    if not np.isfinite(after) or density <= LEAST_DENSITY:
+        return lowest < before - ENERGY_ERROR, leaps, LEAST_DENSITY, density, density_mapped
+    # from its end it has to look the same, but where that lies too high ever to be left so
+    highest = max(before, after) if after < before + ENERGY_ERROR else before
+    diverges = min(lowest, after) < highest - ENERGY_ERROR
+    return diverges, leaps, after - before, density, density_mapped
+
+
+@numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
     metrics: Any, maps: Any, generator: Any, address: int, data: Any,
@@ -125,6 +197,12 @@ def follow(
     is a second map, fall to 0 again. In each step the replicas at level 0 are drawn anew from their
     maps, the others follow a Hamiltonian trajectory, and neighbours change places by a Metropolis
     step: pairs that begin at even and at odd numbers in turn.
+
+    A trajectory that diverges is followed from the same start in steps of a tenth, and if that
+    diverges too of a hundredth. Where a shorter one ends it is accepted only if the longer ones
+    diverge from there as well: then as many come back as go (Modi, Barnett and Carpenter, "Delayed
+    rejection Hamiltonian Monte Carlo for sampling multiscale distributions", Bayesian Analysis
+    2024, have it for trajectories that are refused).
 
     Parameters
     ----------
@@ -156,10 +234,10 @@ def follow(
     -------
     tuple of ndarray
         Of the replica at the posterior its positions (steps, n_dimensions), log density, restart,
-        energy, number of steps, acceptance and whether it diverged, each (steps,); positions of all
-        replicas (n_kept, n_levels, n_dimensions); mean acceptance of the trajectories of each
-        level; share of changes of place that were refused to each pair; how many gradients of the
-        posterior it took.
+        energy, number of leaps, acceptance and whether every attempt diverged, each (steps,);
+        positions of all replicas (n_kept, n_levels, n_dimensions); mean acceptance of the first
+        attempts of each level; share of changes of place that were refused to each pair; how many
+        gradients of the posterior it took.
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
@@ -179,7 +257,7 @@ def follow(
     diverging = np.zeros(steps, np.bool_)
     accepted, refused, offered = np.zeros(n), np.zeros(n - 1), np.zeros(n - 1)
     at, momentum = np.empty(dimensions), np.empty(dimensions)
-    slope, slope_mapped = np.empty(dimensions), np.empty(dimensions)
+    end, beyond = np.empty((4, dimensions)), np.empty((4, dimensions))
     for step in range(steps):
         for level in range(n):
             centre, coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
@@ -201,50 +279,41 @@ def follow(
                 gradients += 1
                 restarts[level] = 2 * (first + step) + (level > top)
                 continue
-            for i in range(dimensions):
-                at[i] = positions[level, i]
-                slope[i], slope_mapped[i] = slopes[level, i], slopes_mapped[level, i]
             size = sizes[level] * SHORTEST ** generator.random()
             count = generator.integers(1, MOST_STEPS + 1)
-            density, density_mapped = posterior[level], mapped[level] if t < 1 else 0.0
-            before = t * density + (1 - t) * density_mapped - kinetic
-            lost = False
-            for leap in range(count + 1):
-                # half a kick at either end of the trajectory, whole ones between
-                kick = size if 0 < leap < count else 0.5 * size
-                for j in range(dimensions):
-                    pull = kick * (t * slope[j] + (1 - t) * slope_mapped[j])
-                    for i in range(j + 1):
-                        momentum[i] += metric[j, i] * pull
-                if leap == count:
+            before = t * posterior[level] + (1 - t) * mapped[level] - kinetic
+            begin = positions[level], momentum, slopes[level], slopes_mapped[level]
+            tempered = t, metric, centre, coefficients, address, data
+            taken = 0
+            for attempt in range(len(ATTEMPTS)):
+                diverges, leaps, gain, density, density_mapped = _trajectory(
+                    begin, before, size * ATTEMPTS[attempt], count, tempered, end, value, room
+                )
+                taken += leaps
+                if not diverges:
                     break
-                for i in range(dimensions):
-                    sum_ = 0.0
-                    for j in range(i + 1):
-                        sum_ += metric[i, j] * momentum[j]
-                    at[i] += size * sum_
-                density = _density(at, slope, value, address, data)
-                gradients += 1
-                if density <= LEAST_DENSITY:
-                    break
-                if t < 1:
-                    density_mapped = mixture(at, centre, coefficients, slope_mapped, room)
-                # what blows up soon has no density at all: its energy is lost before
-                lost |= t * density + (1 - t) * density_mapped < before - ENERGY_ERROR
-            kinetic = 0.0
-            for i in range(dimensions):
-                kinetic += 0.5 * momentum[i] ** 2
-            gain = t * density + (1 - t) * density_mapped - kinetic - before
-            if not np.isfinite(gain) or density <= LEAST_DENSITY:
+            if diverges:
                 gain = LEAST_DENSITY
+            elif gain > LEAST_DENSITY:
+                end[1] = -end[1]
+                for earlier in range(attempt):
+                    like, leaps = _trajectory(
+                        end, before + gain, size * ATTEMPTS[earlier], count, tempered, beyond,
+                        value, room,
+                    )[:2]  # fmt: skip
+                    taken += leaps
+                    if not like:
+                        gain = LEAST_DENSITY
+                        break
+            gradients += taken
             chance = np.exp(min(gain, 0.0))
-            accepted[level] += chance
+            accepted[level] += chance if attempt == 0 else 0.0  # it is the first that is adapted
             if level == top:
-                energies[step], counts[step], acceptances[step] = -before, count, chance
-                diverging[step] = lost or LEAST_DENSITY < gain < -ENERGY_ERROR
+                energies[step], counts[step], acceptances[step] = -before, taken, chance
+                diverging[step] = diverges
             if generator.random() < chance:
-                positions[level], slopes[level], posterior[level] = at, slope, density
-                slopes_mapped[level], mapped[level] = slope_mapped, density_mapped
+                positions[level], slopes[level], slopes_mapped[level] = end[0], end[2], end[3]
+                posterior[level], mapped[level] = density, density_mapped
         for pair in range((first + step) % 2 if n > 2 else 0, n - 1, 2):
             other = pair + 1
             if pair == top or other == top:  # whose map is that of its neighbour

@@ -181,9 +181,7 @@ def fit(
         kept = drawn.thinned(max(draws, KEPT))
         kept = replace(kept, values=kept.values or compiled.values(data, kept.positions))
         parameters = problem.parameters(kept.values)
-        n_transitions = drawn.statistics["diverging"].size
-        verdict = problem.diagnose(kept.values, parameters, kept.statistics, n_transitions)
-        return kept, parameters, verdict
+        return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
 
     drawn, parameters, status = judged(drawn)
     if sampler == "nutpie" and status.name in UNMIXED:

@@ -2,8 +2,7 @@
 
 The bar: rank-normalised R-hat at most 1.01 and bulk and tail effective sample size at least
 400 for every parameter and for log mu at both ends of the data and at ten times their end,
-and no divergence. If chains had to be tempered, at least 100 fresh starts arrived; of their many
-transitions fewer than one in 4000 may diverge, where NUTS by default makes 4000 and none may.
+and no divergence; if chains had to be tempered, at least 100 fresh starts arrived.
 """
 
 from __future__ import annotations
@@ -23,12 +22,11 @@ __all__ = ["Status", "diagnose"]
 MOST_R_HAT = 1.01
 LEAST_EFFECTIVE_DRAWS = 400
 LEAST_RESTARTS = 100
-MOST_DIVERGENT = 1 / 4000
 
 SENTENCES = {
     "converged": (
         "Converged: R-hat at most {r_hat:.3f}, at least {effective_draws:.0f} effective draws "
-        "of every quantity, {divergent}.{by_tempering}"
+        "of every quantity, no divergence.{by_tempering}"
     ),
     "divergent": (
         "{divergent}: the sampler could not follow the posterior into "
@@ -107,9 +105,7 @@ class Status:
 
     def __str__(self) -> str:
         by_tempering = BY_TEMPERING.format(**vars(self)) if self.restarts else ""
-        divergent = counted(self.divergences, "divergence") if self.divergences else "no divergence"
-        if self.ok and self.divergences:
-            divergent += ", fewer than one in 4000 transitions"
+        divergent = counted(self.divergences, "divergence")
         sentence = SENTENCES[self.name].format(
             **vars(self), by_tempering=by_tempering, divergent=divergent
         )
@@ -120,7 +116,6 @@ def diagnose(
     quantities: Mapping[str, NDArray[np.float64]],
     divergences: int,
     *,
-    transitions: int = 0,
     restarts: int | None = None,
     constant_y: bool = False,
 ) -> Status:
@@ -132,8 +127,6 @@ def diagnose(
         Everything that has to have converged, by name. Constants pass.
     divergences : int
         Number of divergent transitions.
-    transitions : int, default 0
-        How many of tempered chains there were, of which fewer than one in 4000 may diverge.
     restarts : int, optional
         How many fresh starts arrived at the posterior, if chains were tempered.
     constant_y : bool, default False
@@ -167,7 +160,7 @@ def diagnose(
         verdict = "constant_y"
     elif not r_hats[worst_r_hat] <= MOST_R_HAT:
         verdict = "chains_disagree"
-    elif divergences and (restarts is None or divergences >= MOST_DIVERGENT * transitions):
+    elif divergences:
         verdict = "divergent"
     elif not effective[fewest] >= LEAST_EFFECTIVE_DRAWS:
         verdict = "few_draws"

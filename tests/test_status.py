@@ -70,17 +70,9 @@ class TestDiagnose:
         assert status.worst_r_hat == "b"
 
     def test_a_divergence_is_one_too_many(self):
-        status = diagnose({"a": draws()}, 1)
-        assert (status.name, status.divergences) == ("divergent", 1)
-
-    def test_of_the_many_transitions_of_tempered_chains_a_few_may_diverge(self):
-        of_tempered = {"restarts": 500, "transitions": 80_000}
-        few, many = (diagnose({"a": draws()}, n, **of_tempered) for n in (19, 20))
-        assert few.ok
-        assert "19 divergences, fewer than one in 4000 transitions" in str(few)
-        assert many.name == "divergent"
-        assert diagnose({"a": draws()}, 1, restarts=500, transitions=4000).name == "divergent"
-        assert diagnose({"a": draws()}, 1, transitions=80_000).name == "divergent"  # of NUTS
+        for restarts in (None, 500):  # of NUTS, and of tempered chains
+            status = diagnose({"a": draws()}, 1, restarts=restarts)
+            assert (status.name, status.divergences) == ("divergent", 1)
 
     def test_slow_chains_are_few_draws(self):
         status = diagnose({"a": draws(8000), "b": wandering(8000)[:, :3200]}, 0)
@@ -144,5 +136,4 @@ class TestStatusOfAFit:
         for method in ("bulk", "tail"):
             for name, effective in azs.ess(quantities, method=method).items():
                 assert np.all(effective >= 400), name
-        assert int(fit.data["sample_stats"]["diverging"].sum()) == fit.status.divergences
-        assert fit.status.divergences == 0 or fit.status.restarts  # tempered: see its sentence
+        assert not fit.data["sample_stats"]["diverging"].any()

@@ -7,13 +7,14 @@ import threading
 import numba
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from numba import types
 from scipy.optimize import approx_fprime
 from scipy.stats import halfnorm, kstest, norm, t
 
 from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.ladder import Ladder
-from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
+from bayes_bnsl.loops import LEAST_DENSITY, MOST_STEPS, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
 from bayes_bnsl.tempering import BROAD, _round, expected_at_first, rounds
 
@@ -65,6 +66,13 @@ def counted(n, z, slope, density, data):
 def well(n, z, slope, density, data):
     """A normal so narrow that most trajectories leave it for ever."""
     density[0], slope[0] = -0.5 * (z[0] / 1e-4) ** 2, -z[0] / 1e-8
+    return 0 if np.isfinite(density[0]) else 1
+
+
+@numba.cfunc(SIGNATURE)
+def steep(n, z, slope, density, data):
+    """The steeper, the further out: what steps can follow there is short."""
+    density[0], slope[0] = -(z[0] ** 4), -4 * z[0] ** 3
     return 0 if np.isfinite(density[0]) else 1
 
 
@@ -294,17 +302,31 @@ class TestLoops:
         assert np.all(accepted[1] > 0.9)
         assert np.all(accepted[2] < 0.1)
 
-    @pytest.mark.parametrize("size", [0.01, 0.1, 1.0, 10.0])
-    def test_trajectories_that_blow_up_diverge_however_fast(self, size):
-        map_ = Gaussians(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
-        found = follow(
-            np.zeros((2, 1)), np.full(2, -1), 0, 500, 1, np.array([0.0, 1.0]), np.full(2, size),
+    def alone(self, callback, size, steps):
+        """Return what `follow` does next to a map so far away that no draw of it arrives."""
+        map_ = Gaussians(np.ones(1), np.full((1, 1), 1e3), np.ones((1, 1, 1)))
+        return follow(
+            np.zeros((2, 1)), np.full(2, -1), 0, steps, 1, np.array([0.0, 1.0]), np.full(2, size),
             np.ones((2, 1, 1)), (fixed_parts(map_),) * 2, np.random.default_rng(5),
-            well.address, np.zeros(0, np.uint64),
+            callback.address, np.zeros(0, np.uint64),
         )  # fmt: skip
-        accepted, diverging = found[5], found[6]
+
+    @pytest.mark.parametrize("size", [1.0, 10.0, 100.0])
+    def test_trajectories_that_blow_up_diverge_however_fast(self, size):
+        """Shorter steps are of no help: it is a ten thousandth wide."""
+        accepted, diverging = self.alone(well, size, 500)[5:7]
         assert np.mean(accepted < 1e-3) > 0.9
         assert np.mean(diverging[accepted < 1e-3]) > 0.9
+
+    @pytest.mark.parametrize("size", [1.0, 2.0, 5.0])
+    def test_what_diverges_is_followed_in_shorter_steps_and_draws_stay_true(self, size):
+        """If shorter steps could end where longer ones do not diverge, this would be off by 6."""
+        done = self.alone(steep, size, 1_000_000)
+        fourth = done[0][:, 0] ** 4  # of a draw from exp(-z**4): a Gamma(1/4), of variance 1/4
+        error = 0.5 / np.sqrt(array_stats.ess(fourth[None], chain_axis=0, draw_axis=1))
+        assert fourth.mean() == pytest.approx(0.25, abs=4 * error)
+        assert not done[6].any()
+        assert done[4].max() > 2 * MOST_STEPS  # of several attempts
 
     def test_a_function_is_called_at_its_address(self):
         @numba.njit
