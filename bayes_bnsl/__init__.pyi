@@ -41,6 +41,7 @@ from .laws import Custom as Custom
 from .loo import leave_one_out as leave_one_out
 from .model import build_model as build_model
 from .naive import naive_forecasts as naive_forecasts
+from .noise import BestSoFar as BestSoFar
 from .noise import Correlated as Correlated
 from .noise import LogNormal as LogNormal
 from .noise import StudentT as StudentT

@@ -16,7 +16,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1
-from bayes_bnsl.noise import Correlated, Noise
+from bayes_bnsl.noise import BestSoFar, Correlated, Noise
 from bayes_bnsl.priors import Prior
 
 __all__ = ["Priors", "check_arguments", "check_curves", "check_family"]
@@ -37,6 +37,8 @@ def check_arguments(curve: Curve, law: Law, noise: Noise, priors: Priors | None)
             hint = f" Did you mean {value.__name__}()?" if isinstance(value, type) else ""
             raise TypeError(f"{argument} must be a {kind.__name__}; got {value!r}.{hint}")
     _check_enough_points(curve, law)
+    if isinstance(noise, BestSoFar):
+        _check_best_so_far(curve)
     known = (*law.parameters, *noise.parameters)
     if shared := set(law.parameters).intersection(noise.parameters):
         raise ValueError(
@@ -80,6 +82,18 @@ def _check_enough_points(curve: Curve, law: Law) -> None:
         raise ValueError(
             f"{law.name} needs at least {law.min_points} distinct x; the curve {curve.name!r} has "
             f"{distinct}. {fits[-1]} fits as many as that."
+        )
+
+
+def _check_best_so_far(curve: Curve) -> None:
+    before, after = curve.steps
+    worse = curve.y[after] > curve.y[before] if curve.falls else curve.y[after] < curve.y[before]
+    if np.any(worse):
+        i = after[np.argmax(worse)]
+        raise ValueError(
+            f"The curve {curve.name!r} {'falls' if curve.falls else 'rises'}, but turns back to "
+            f"{curve.y[i]:g} at {curve.x_name} {curve.x[i]:g}: that is not the best so far, which "
+            "noise=BestSoFar() is for. Use LogNormal() or Correlated()."
         )
 
 
@@ -182,7 +196,7 @@ def check_family(
     curves: Mapping[str, Curve], law: Law, noise: Any, priors: Priors | None
 ) -> dict[str, Any]:
     """Check what is fitted to curves of a family; return the priors with numbers as arrays."""
-    if isinstance(noise, Correlated | str):
+    if isinstance(noise, BestSoFar | Correlated | str):
         raise ValueError(
             f"Curves of a family are fitted together with independent noise; got noise={noise!r}. "
             "Give LogNormal() or StudentT(), or fit each curve alone."

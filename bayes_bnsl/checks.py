@@ -139,7 +139,7 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     seen, replicated = _in_units_of_noise(fit, points, log_y)
     turns = int(turning_back(fit.curve, fit.curve.log_y[None])[0])
     turns_replicated = turning_back(fit.curve, log_y)
-    pit = loo_pit(fit)
+    pit = loo_pit(fit, seed=seed)
     p_values = {
         name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
         for name, statistic in STATISTICS.items()
@@ -157,8 +157,11 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     return Checks(fit.curve, table, pit)
 
 
-def loo_pit(fit: Fit) -> xr.DataArray:
-    """Return the LOO-PIT value of each point, by importance sampling of the draws."""
+def loo_pit(fit: Fit, *, seed: int = 0) -> xr.DataArray:
+    """Return the LOO-PIT value of each point, by importance sampling of the draws.
+
+    Of a point that is a bound alone it is drawn at random among those of the values there can be.
+    """
     problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
     theta = flattened(fit.posterior)
     of_noise = {name: theta[name].values for name in fit.noise.parameters}
@@ -171,6 +174,11 @@ def loo_pit(fit: Fit) -> xr.DataArray:
             below[:, members] = student_t.cdf(standard, of_noise["nu"][:, None])
         else:
             below[:, members] = norm.cdf(standard)
+    bound = fit.noise.bounds(fit.curve)
+    if bound is not None:  # any value beyond the bound is as good
+        share = np.random.default_rng(seed).random(len(fit.curve))
+        beyond = np.where(bound > 0, below + share * (1 - below), share * below)
+        below = np.where(bound == 0, below, beyond)
     each = fit.data["log_likelihood"].to_dataset()["y"].values.reshape(len(below), -1)
     log_weights, k = array_stats.psislw(each.T)
     pit = np.clip(np.sum(np.exp(log_weights) * below.T, axis=1), 0.0, 1.0)
@@ -209,25 +217,17 @@ def _some_draws(fit: Fit) -> dict[str, xr.DataArray]:
     return {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
 
 
-def _neighbours(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the numbers of points, and those of the next ones of their runs."""
-    run = np.zeros(len(curve), dtype=int) if curve.run_index is None else curve.run_index
-    order = np.argsort(run, kind="stable")
-    pairs = np.flatnonzero(np.diff(run[order]) == 0)
-    return order[pairs], order[pairs + 1]
-
-
 def turning_back(curve: Curve, log_y: Any) -> NDArray[np.int64]:
     """Return how often each row of log y turns back between neighbours: rises, if y falls."""
-    before, after = _neighbours(curve)
+    before, after = curve.steps
     apart = curve.x[before] < curve.x[after]  # replicates are in no order
     rise = log_y[:, after[apart]] - log_y[:, before[apart]]
-    return (rise > 0 if curve.log_y[-1] <= curve.log_y[0] else rise < 0).sum(axis=1)
+    return (rise > 0 if curve.falls else rise < 0).sum(axis=1)
 
 
 def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
     """Return the correlation of neighbours, which are those of one run."""
-    before, after = _neighbours(curve)
+    before, after = curve.steps
     products = residuals[:, before] * residuals[:, after]
     return products.sum(axis=1) / (residuals**2).sum(axis=1)
 
@@ -279,7 +279,8 @@ def _sentence(
             "y goes on in one direction more steadily than such a scatter lets it (p = {p:.3f}): "
             "it turns back {turns} times from a point to the next, not {expected:.0f}. If these "
             "are the best values so far, or smoothed ones, fit the measurements themselves: new "
-            "ones will scatter more than the band of y says."
+            "ones will scatter more than the band of y says. If of the best so far you have no "
+            "others, use noise=BestSoFar()."
         ),
         "loo_pit": (
             "The points scatter {how} than foreseen from one another (LOO-PIT, p = {p:.3f}): "

@@ -200,6 +200,19 @@ class Curve(FromTables):
         codes = {label: code for code, label in enumerate(self.runs)}
         return None if self.run is None else np.array([codes[label] for label in self.run])
 
+    @property
+    def falls(self) -> bool:
+        """Whether y is no higher at the last point than at the first."""
+        return bool(self.y[-1] <= self.y[0])
+
+    @property
+    def steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of points, and of those that follow them in their runs."""
+        run = np.zeros(len(self), dtype=int) if self.run is None else self.run_index
+        order = np.argsort(run, kind="stable")
+        pairs = np.flatnonzero(np.diff(run[order]) == 0)
+        return order[pairs], order[pairs + 1]
+
     def split(self, *, x: float | None = None, n: int | None = None) -> tuple[Curve, Curve]:
         """Cut the curve in two: what is seen, and what comes later.
 

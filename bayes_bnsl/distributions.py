@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from pymc.distributions.dist_math import normal_lccdf
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
 
@@ -20,6 +21,8 @@ from bayes_bnsl.priors import Prior, Scale
 __all__ = [
     "Recentred",
     "Standardized",
+    "best_so_far",
+    "best_so_far_logp",
     "correlated",
     "correlated_logp",
     "draws_of",
@@ -47,6 +50,21 @@ def log_normal_logp(y: Any, log_mu: Any, scatter: Any) -> Any:
     log_y = pt.log(y)
     square = (log_y - log_mu) ** 2 / scatter**2
     return -0.5 * square - pt.log(scatter) - log_y - 0.5 * np.log(2 * np.pi)
+
+
+def best_so_far(log_mu: Any, scatter: Any, bound: Any, run: Any, falls: Any, size: Any) -> Any:
+    """Return the best such y up to each point of a run."""
+    log_y = pm.MvNormal.dist(mu=log_mu, cov=pt.diag(scatter**2), size=size)
+    number = pt.arange(run.shape[0])
+    others = pt.neq(run[:, None], run[None, :]) | (number[:, None] < number[None, :])
+    sign = pt.switch(falls, 1.0, -1.0)
+    return pt.exp(sign * pt.min(pt.switch(others, np.inf, sign * log_y[..., None, :]), axis=-1))
+
+
+def best_so_far_logp(y: Any, log_mu: Any, scatter: Any, bound: Any, run: Any, falls: Any) -> Any:
+    """Return the log density of all y together; where y is a bound, of what lies beyond."""
+    beyond = normal_lccdf(0.0, 1.0, bound * (pt.log(y) - log_mu) / scatter)
+    return pt.sum(pt.switch(pt.eq(bound, 0.0), log_normal_logp(y, log_mu, scatter), beyond))
 
 
 def log_student(log_mu: Any, scatter: Any, nu: Any, size: Any) -> Any:

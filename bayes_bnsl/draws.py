@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
@@ -163,7 +164,12 @@ class Problem:
             some = points.of(members)
             location[:, members], scale[:, members] = self.noise.expected(given, of_noise, some)
         nu = of_noise["nu"][:, None] if "nu" in of_noise else None
-        return np.asarray(log_density(self.curve.y, log_mu + location, scale, nu))
+        density = np.asarray(log_density(self.curve.y, log_mu + location, scale, nu))
+        bound = self.noise.bounds(self.curve)
+        if bound is None:
+            return density
+        standard = (points.residual - location) / scale
+        return np.where(bound == 0, density, norm.logsf(bound * standard))
 
     def points(self, theta: Mapping[str, xr.DataArray]) -> tuple[NDArray[np.float64], Points]:
         """Return log mu at each point, shape (sample, n_points), and the points about it."""

@@ -61,6 +61,7 @@ def noise_of(text: str | None) -> Any:
         "lognormal": noise.LogNormal,
         "student": noise.StudentT,
         "correlated": noise.Correlated,
+        "best": noise.BestSoFar,
     }
     name, _, change = text.lower().partition("-")
     if name not in kinds or change not in ("", "changing"):

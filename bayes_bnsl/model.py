@@ -20,6 +20,8 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.distributions import (
     Recentred,
     Standardized,
+    best_so_far,
+    best_so_far_logp,
     correlated,
     correlated_logp,
     log_normal,
@@ -32,7 +34,7 @@ from bayes_bnsl.distributions import (
 )
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import Correlated, LogNormal, Noise, StudentT
+from bayes_bnsl.noise import BestSoFar, Correlated, LogNormal, Noise, StudentT
 from bayes_bnsl.priors import Prior, Scale
 
 __all__ = ["build_model"]
@@ -134,6 +136,13 @@ def build_model(
                 "y", log_mu, variance, *of_process,
                 logp=correlated_logp, dist=correlated,
                 signature="(n),(n),(),(),(n),(n)->(n)", **observed,
+            )  # fmt: skip
+        elif isinstance(noise, BestSoFar):
+            falls = pt.le(of_curve.log_y_last, of_curve.log_y_first)
+            pm.CustomDist(
+                "y", log_mu, scatter + pt.zeros_like(log_mu), constant["bound"], constant["run"],
+                falls, logp=best_so_far_logp, dist=best_so_far,
+                signature="(n),(n),(n),(n),()->(n)", **observed,
             )  # fmt: skip
         elif isinstance(noise, StudentT):
             pm.CustomDist("y", log_mu, scatter, theta["nu"], dist=log_student, **observed)
@@ -296,7 +305,9 @@ def model_data(
     data: dict[str, Any] = {"x": curve.x, "y_observed": curve.y}
     if curve.y_se is not None:
         data["log_se"] = curve.y_se / curve.y
-    if isinstance(noise, Correlated):
+    if isinstance(noise, BestSoFar):
+        data["bound"] = noise.bounds(curve)
+    if isinstance(noise, BestSoFar | Correlated):
         data["run"] = np.zeros(len(curve), int) if curve.run is None else curve.run_index
     data["scale"] = np.array(scale)
     for name, prior in priors.items():

@@ -3,7 +3,7 @@
 The residual of a point is ``log y - log mu``; a scale of 0.01 is one per cent of y. A known
 standard error of a point is added in quadrature. With `LogNormal` and `StudentT` the residuals
 are independent; with `Correlated` those of one run hang together, so points say something of
-their neighbours, and the last ones of what comes next.
+their neighbours, and the last ones of what comes next. With `BestSoFar` some points are bounds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from bayes_bnsl.curve import Curve
 from bayes_bnsl.process import continued
 
-__all__ = ["Correlated", "LogNormal", "Noise", "Points", "StudentT", "choices", "log_density"]
+__all__ = [
+    "BestSoFar",
+    "Correlated",
+    "LogNormal",
+    "Noise",
+    "Points",
+    "StudentT",
+    "choices",
+    "log_density",
+]
 
 type Array = NDArray[np.float64]
 
@@ -159,6 +169,21 @@ class Noise(ABC):
         residual = scale * self._standard(theta, np.shape(scale), generator)
         return np.zeros_like(residual), scale, residual
 
+    def bounds(self, curve: Curve) -> Array | None:
+        """Return which points are bounds alone, if there may be any.
+
+        Returns
+        -------
+        ndarray, shape (n_points,), or None
+            1 where the measurement may have been any value from y up, -1 where any down from it,
+            0 where it was y.
+        """
+        return None
+
+    def reported(self, log_y: Array, *, falls: bool) -> Array:
+        """Return what is reported of the measurements of a run, shape (..., n_points)."""
+        return log_y
+
     def _standard(
         self, theta: Mapping[str, Array], shape: tuple[int, ...], generator: np.random.Generator
     ) -> Array:
@@ -187,6 +212,50 @@ class LogNormal(Noise):
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters."""
         return self.scales
+
+
+@dataclass(frozen=True)
+class BestSoFar(Noise):
+    """Measurements with the scatter of `LogNormal`, of which the best so far is reported.
+
+    Of a curve that falls y is the lowest measurement of its run up to that point; of one that
+    rises, the highest. Where y is that of the point before, the measurement was no better, and
+    all that is known of it is that bound: in place of the density of y stands the probability of
+    what lies beyond, ``Phi((log mu - log y) / sigma)`` if the curve falls. A forecast is of a
+    single measurement.
+
+    Parameters
+    ----------
+    changing : bool, default False
+        Whether sigma changes along x, log-linearly from ``sigma_first`` to ``sigma_last``.
+
+    References
+    ----------
+    Tobin, "Estimation of relationships for limited dependent variables", Econometrica 26 (1958).
+
+    Examples
+    --------
+    >>> BestSoFar().parameters
+    ('sigma',)
+    >>> BestSoFar().bounds(Curve([1, 2, 4, 8], [0.9, 0.7, 0.7, 0.6]))
+    array([0., 0., 1., 0.])
+    """
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return self.scales
+
+    def bounds(self, curve: Curve) -> Array:
+        """Return which points are bounds alone: where y is that of the point before."""
+        bound, (before, after) = np.zeros(len(curve)), curve.steps
+        bound[after[curve.y[after] == curve.y[before]]] = 1.0 if curve.falls else -1.0
+        return bound
+
+    def reported(self, log_y: Array, *, falls: bool) -> Array:
+        """Return the best up to each point."""
+        best: Any = np.minimum if falls else np.maximum
+        return np.asarray(best.accumulate(log_y, axis=-1))
 
 
 @dataclass(frozen=True)
@@ -283,8 +352,15 @@ class Correlated(Noise):
         return location, total, residual
 
 
-def choices(noise: str) -> tuple[Noise, ...]:
+REPEATS = 2
+"""How often y is the same again, in a curve that never turns back, if that is no chance."""
+
+
+def choices(noise: str, curve: Curve) -> tuple[Noise, ...]:
     """Return the models that ``noise="auto"`` chooses from: without and with memory.
+
+    Of a curve that never turns back, and stays exactly where it is twice or more, the points are
+    the best so far: neither scatter nor memory makes such. Then there is no choice.
 
     Raises
     ------
@@ -293,6 +369,10 @@ def choices(noise: str) -> tuple[Noise, ...]:
     """
     if noise != "auto":
         raise ValueError(f"noise is {noise!r}. Give 'auto', or a noise model such as Correlated().")
+    before, after = curve.steps
+    step = (curve.y[after] - curve.y[before]) * (1 if curve.falls else -1)
+    if np.all(step <= 0) and np.sum(step == 0) >= REPEATS:
+        return (BestSoFar(),)
     return LogNormal(), Correlated()
 
 

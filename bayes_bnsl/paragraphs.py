@@ -126,6 +126,7 @@ def about_noise(fitted: Fit) -> str:
     meaning = {
         "LogNormal": "residuals of log y are normal and independent",
         "StudentT": "residuals of log y follow Student's t and are independent",
+        "BestSoFar": "y is the best so far of measurements with normal, independent residuals",
         "Correlated": "residuals of log y of one run hang together along log x",
     }
     kind = type(fitted.noise).__name__

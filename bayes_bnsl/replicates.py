@@ -141,9 +141,10 @@ def new_points(
     problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
     of_noise = {name: theta[name].values for name in fit.noise.parameters}
     log_mu, points = problem.points(theta)
+    falls = fit.curve.falls
     log_y = np.empty_like(log_mu)
     for members in problem.runs().values():
         log_x, scale = points.log_x[members], points.scale[:, members]
         residual = fit.noise.ahead(of_noise, log_x, scale, None, generator)[2]
-        log_y[:, members] = log_mu[:, members] + residual
+        log_y[:, members] = fit.noise.reported(log_mu[:, members] + residual, falls=falls)
     return points, log_y

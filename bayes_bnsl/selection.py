@@ -17,7 +17,7 @@ from bayes_bnsl.future import first_window, leave_future_out
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
 from bayes_bnsl.loo import leave_one_out
-from bayes_bnsl.noise import LogNormal, Noise, choices
+from bayes_bnsl.noise import BestSoFar, LogNormal, Noise, choices
 from bayes_bnsl.result import Fit
 from bayes_bnsl.sampling import quiet_fit
 
@@ -63,7 +63,8 @@ def compare(
         and its priors (:func:`log_evidence`), and is the quickest.
     noise : Noise, sequence of Noise or "auto", default LogNormal()
         How y scatters about the curve; with several, every law is fitted with each. All scores
-        are densities of y, so that they compare. "auto" means LogNormal() and Correlated().
+        are densities of y, so that they compare. "auto" means LogNormal() and Correlated(); or
+        BestSoFar() alone, of a curve that never turns back and repeats y twice or more.
     weights : {"stacking", "pseudo_bma", "probability"}, optional
         How the weights are found: those with which the average foresees best, the default, or by
         the elpd of each law with the Bayesian bootstrap (Yao et al. 2018). By evidence they are the
@@ -189,7 +190,7 @@ def _wanted(
     else:
         points, given, labels = curve, list(LAWS if laws is None else laws), []
     if isinstance(noise, str):
-        noise = choices(noise)
+        noise = choices(noise, points)
     noises: list[Any] = list(noise) if isinstance(noise, Sequence) else [noise or LogNormal()]
     wanted: list[Wanted] = []
     for each in given:
@@ -206,6 +207,11 @@ def _wanted(
             raise TypeError(f"laws must hold laws such as BNSL(1), or fits; got {each!r}.")
     if not wanted:
         raise ValueError("laws is empty: give at least one law.")
+    if len({isinstance(each.noise, BestSoFar) for each in wanted}) > 1:
+        raise ValueError(
+            "BestSoFar compares with no other noise: where y repeats it has a probability, the "
+            "others a density. Compare laws with BestSoFar alone, or without it."
+        )
     if not labels:
         several = len({repr(kind) for _, _, kind, _ in wanted}) > 1
         names = [f"{name}, {kind.name}" if several else name for name, _, kind, _ in wanted]

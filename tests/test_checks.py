@@ -124,6 +124,25 @@ def test_loo_pit_is_the_closed_form(conjugate, conjugate_fit):
         assert float(found[i]) == pytest.approx(expected, abs=0.03)
 
 
+def test_the_best_so_far_are_found_and_followed(line_curve):
+    """Fresh noise, of which the lowest value so far is told."""
+    theta, sigma = {"a": 5.0, "b": -0.1}, {"sigma": 0.05}
+    x = np.geomspace(1, 1e4, 40)
+    curve = bb.simulate(bb.M1(), theta | sigma, x, bb.BestSoFar(), seed=4)
+    plain = bb.fit(curve, bb.M1(), seed=1, progress=False)
+    best = bb.fit(curve, bb.M1(), noise="auto", seed=1, progress=False)
+    assert "noise=BestSoFar()" in str(bb.check(plain))
+    assert bb.check(best).ok
+    assert best.noise == bb.BestSoFar()
+    truth = 5.0 * 1e5**-0.1
+    ahead = bb.forecast(best, [1e5], seed=1, unseen_breaks=0)
+    low, middle, high = bb.interval(ahead, prob=0.9)["curve"].values.ravel()
+    assert low < truth < high
+    assert middle == pytest.approx(truth, rel=0.02)
+    assert best.posterior["sigma"].quantile(0.05) < 0.05 < best.posterior["sigma"].quantile(0.95)
+    assert plain.posterior["sigma"].quantile(0.95) < 0.05
+
+
 def test_heavy_tails_foresee_a_point_far_off(line_curve, fit_line):
     far = bb.Curve(line_curve.x, line_curve.y * np.where(np.arange(25) == 9, 1.15, 1.0))
     normal = fit_line(far, seed=1)

@@ -485,6 +485,7 @@ class TestText:
             ("lognormal", bb.LogNormal()),
             ("Student-changing", bb.StudentT(changing=True)),
             ("correlated", bb.Correlated()),
+            ("best", bb.BestSoFar()),
         ],
     )
     def test_noise(self, text, noise):

@@ -15,6 +15,7 @@ from bayes_bnsl import (
     M2,
     M3,
     M4,
+    BestSoFar,
     Correlated,
     Curve,
     Custom,
@@ -251,6 +252,7 @@ class TestLikelihood:
 
 
 NOISES = [
+    (BestSoFar(), {}),
     (StudentT(), {}),
     (Correlated(), {}),
     (LogNormal(changing=True), {}),
@@ -329,6 +331,45 @@ class TestNoise:
             scale=np.hypot(theta["sigma"], log_se),
         )
         assert ours == pytest.approx(np.sum(law.logpdf(curve.log_y) - curve.log_y), rel=1e-9)
+
+    @pytest.mark.parametrize("falls", [True, False])
+    def test_best_so_far_is_the_density_of_records_and_the_chance_of_what_is_no_better(self, falls):
+        points, sign = in_runs(), 1 if falls else -1
+        y = np.exp(sign * np.log(points.y))
+        for label in points.runs:
+            of_run = points.run == label
+            y[of_run] = (np.minimum if falls else np.maximum).accumulate(y[of_run])
+            y[np.flatnonzero(of_run)[2]] = y[np.flatnonzero(of_run)[1]]
+        curve = Curve(points.x, y, y_se=0.1 * y, run=points.run)
+        given = self.LINE if falls else {"a": np.array(0.2), "b": np.array(0.35)}
+        half = Prior("HalfNormal", sigma=1.0)
+        model = build_model(curve, M1(), noise=BestSoFar(), priors=given | {"sigma": half})
+        ours = model.compile_logp(vars=model.observed_RVs, **QUICK)({"sigma_log__": np.log(0.3)})
+        expected = 0.0
+        for label in curve.runs:
+            last = np.nan
+            for x, value in zip(curve.x[curve.run == label], y[curve.run == label], strict=True):
+                law = lognorm(s=np.hypot(0.3, 0.1), scale=given["a"] * x ** given["b"])
+                beyond = law.logsf(value) if falls else law.logcdf(value)
+                expected += beyond if value == last else law.logpdf(value)
+                last = value
+        assert ours == pytest.approx(expected, rel=1e-9)
+
+    def test_best_so_far_prior_never_turns_back_within_a_run(self):
+        curve = in_runs()
+        best = np.minimum.accumulate(curve.y[curve.run == "one"])
+        curve = Curve(
+            np.tile(curve.x[::3], 3), np.tile(best, 3), run=np.repeat([1, 2, 3], len(best))
+        )
+        priors = self.LINE | {"sigma": Prior("Uniform", lower=1.0, upper=1.0001)}
+        predicted = draw_prior(build_model(curve, M1(), noise=BestSoFar(), priors=priors), 200)
+        log_y = np.log(predicted.prior_predictive["y"].values[0])
+        before, after = curve.steps
+        assert np.all(log_y[:, after] <= log_y[:, before])
+        assert np.mean(log_y[:, after] == log_y[:, before]) > 0.2
+        first = curve.x == curve.x[0]  # of which there is no better one before
+        residual = log_y[:, first] - np.log(5) + 0.35 * curve.log_x[first]
+        assert kstest(residual.ravel(), norm.cdf).pvalue > 1e-3
 
     def test_correlated_prior_predicts_what_its_density_says(self):
         """The whitened residuals of prior draws are standard normal."""

@@ -8,7 +8,17 @@ import pytest
 import xarray as xr
 from scipy.stats import kstest, lognorm, norm, t
 
-from bayes_bnsl.noise import Correlated, LogNormal, Noise, Points, StudentT, log_density
+from bayes_bnsl.curve import Curve
+from bayes_bnsl.noise import (
+    BestSoFar,
+    Correlated,
+    LogNormal,
+    Noise,
+    Points,
+    StudentT,
+    choices,
+    log_density,
+)
 from bayes_bnsl.process import given_others
 
 
@@ -97,6 +107,38 @@ THETA = {
 def drawn(noise, log_x, seen=None, seed=1):
     scale = np.full((20_000, len(log_x)), 0.2)
     return noise.ahead(THETA, np.array(log_x), scale, seen, np.random.default_rng(seed))
+
+
+class TestBestSoFar:
+    X = (1, 2, 4, 8, 16, 32)
+
+    def test_bounds_are_where_a_run_stays_where_it_was(self):
+        falling = Curve(self.X, [9, 8, 8, 7, 7, 7])
+        np.testing.assert_array_equal(BestSoFar().bounds(falling), [0, 0, 1, 0, 1, 1])
+        rising = Curve(self.X, [1, 2, 2, 3, 3, 4])
+        np.testing.assert_array_equal(BestSoFar().bounds(rising), [0, 0, -1, 0, -1, 0])
+        two = Curve(self.X, [9, 9, 8, 9, 8, 7], run=list("ababab"))
+        np.testing.assert_array_equal(BestSoFar().bounds(two), [0, 0, 0, 1, 1, 0])
+        assert LogNormal().bounds(falling) is None
+
+    def test_reported_is_the_best_up_to_each_point(self):
+        measured = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
+        low, high = (BestSoFar().reported(measured, falls=falls) for falls in (True, False))
+        np.testing.assert_array_equal(low, [[3, 1, 1], [1, 1, 1]])
+        np.testing.assert_array_equal(high, [[3, 3, 3], [1, 2, 3]])
+        assert LogNormal().reported(measured, falls=True) is measured
+
+    @pytest.mark.parametrize(
+        ("y", "kinds"),
+        [
+            ([9, 8, 8, 7, 7, 6], (BestSoFar(),)),
+            ([1, 2, 2, 3, 3, 4], (BestSoFar(),)),
+            ([9, 8, 8, 7, 6, 5], (LogNormal(), Correlated())),  # once may be chance
+            ([9, 8, 8, 9, 7, 7], (LogNormal(), Correlated())),  # it turned back
+        ],
+    )
+    def test_auto_sees_it(self, y, kinds):
+        assert choices("auto", Curve(self.X, y)) == kinds
 
 
 class TestAhead:

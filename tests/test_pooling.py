@@ -249,6 +249,7 @@ OWN = bb.Custom(lambda u, p, xp: p["k"] - p["r"] * u, ("k", "r"), "line")
         ({"law": bb.BNSL(2)}, ValueError, r"BNSL\(2\) needs at least 5 distinct x; .*'slope -0.4'"),
         ({"noise": bb.Correlated()}, ValueError, r"independent noise; got noise=Correlated"),
         ({"noise": "auto"}, ValueError, "independent noise; got noise='auto'"),
+        ({"noise": bb.BestSoFar()}, ValueError, r"independent noise; got noise=BestSoFar"),
         ({"priors": {"a": 2.0}}, ValueError, "priors names 'a', the level of M1"),
         ({"draws": 0}, ValueError, "draws must be at least 1"),
         ({"chains": 1}, ValueError, "chains must be at least 2"),

@@ -70,6 +70,15 @@ class TestRefuses:
         with pytest.raises(error, match=message):
             bb.compare(line_curve, **arguments)
 
+    def test_probabilities_beside_densities(self, line_curve):
+        with pytest.raises(ValueError, match="BestSoFar compares with no other noise"):
+            bb.compare(line_curve, noise=[bb.BestSoFar(), bb.LogNormal()])
+
+    def test_what_is_not_the_best_so_far(self):
+        curve = bb.Curve([1, 2, 4, 8], [4.0, 3.0, 3.1, 2.0])
+        with pytest.raises(ValueError, match=r"falls, but turns back to 3.1 at x 4: that is not"):
+            bb.compare(curve, noise=bb.BestSoFar())
+
     def test_fits_to_different_points(self, line_fit, limit_fit):
         with pytest.raises(ValueError, match=r"the same points alone; BNSL\(0\) was fitted to"):
             bb.compare([line_fit, limit_fit])

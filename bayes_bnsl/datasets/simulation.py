@@ -78,8 +78,7 @@ def simulate(
     # the curve says which points are no numbers
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         log_mu = law.log_mu(np.log(at), theta)
-        residual = _residuals(noise, theta, np.log(at), labels, np.random.default_rng(seed))
-        y = np.exp(log_mu + residual)
+        y = np.exp(_reported(noise, theta, np.log(at), log_mu, labels, np.random.default_rng(seed)))
     return Curve(at, y, run=labels, name=name)
 
 
@@ -89,24 +88,28 @@ def _check_complete(what: str, names: Iterable[str], theta: Mapping[str, Any]) -
         raise ValueError(f"theta lacks {', '.join(missing)}; {what} has {', '.join(names)}.")
 
 
-def _residuals(
+def _reported(
     noise: Noise,
     theta: Mapping[str, Any],
     log_x: NDArray[np.float64],
+    log_mu: NDArray[np.float64],
     labels: list[str | int] | None,
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw the residuals of every run."""
+    """Draw log y of every run."""
     sample = {name: np.array([theta[name]], dtype=float) for name in noise.parameters}
     for name, (value,) in sample.items():
         if not (np.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be zero or more; got {theta[name]!r}.")
     length = np.ptp(log_x) or 1.0
     scale = noise.scale(sample, place=(log_x - log_x.min()) / length) + np.zeros((1, len(log_x)))
-    residual = np.empty(len(log_x))
+    falls = bool(log_mu[log_x.argmax()] <= log_mu[log_x.argmin()])
+    log_y = np.empty(len(log_x))
     runs = [None] * len(log_x) if labels is None else labels
     for label in dict.fromkeys(runs):
-        of_run = np.array([other == label for other in runs])
+        of_run = np.flatnonzero([other == label for other in runs])
         _, _, drawn = noise.ahead(sample, log_x[of_run], scale[:, of_run], None, generator)
-        residual[of_run] = drawn[0]
-    return residual
+        rising = np.argsort(log_x[of_run], kind="stable")
+        measured = (log_mu[of_run] + drawn[0])[rising]
+        log_y[of_run[rising]] = noise.reported(measured, falls=falls)
+    return log_y
