@@ -1,7 +1,8 @@
 """How well public curves are forecast: ``make forecasts DATA=folder`` prints it in tables.
 
 BNSL(0) to BNSL(2) are fitted to the first points of each curve with lognormal and with correlated
-noise, and averaged by evidence over laws, or over laws and noise. Each forecast of the points held
+noise, and averaged by evidence over laws, or over laws and noise as ``noise="auto"`` does: where
+points are the best so far, that is `BestSoFar`, which is fitted there. Each forecast of the points held
 out is made without and with unseen breaks. Scores are those of the published comparison (Lee et
 al., ICML 2025): mean RMSLE of the predictive median, mean log score of y, on y divided by the
 largest fitted y for the curves of embedding width; and the share of points inside the 90 % band.
@@ -18,11 +19,12 @@ import pandas as pd
 from measuring import chains_at_once, folder_argument, markdown, measure
 
 import bayes_bnsl as bb
+from bayes_bnsl.noise import choices
 
 LAWS = [bb.BNSL(n) for n in range(3)]
-NOISES = {"L": bb.LogNormal(), "C": bb.Correlated()}
+NOISES = {"L": bb.LogNormal(), "C": bb.Correlated(), "B": bb.BestSoFar()}
 UNSEEN = {"no": 0.0, "learned": "learned"}
-AVERAGES = {"average, LogNormal": "L", "average, Correlated": "C", "average, auto": "LC"}
+AVERAGES = ("LogNormal", "Correlated", "auto")
 SCORES = ["rmsle", "log_score", "inside", "points", "crps", "width"]
 PARTS = {
     "vision": ["benchmark_vision_part.csv"],
@@ -46,19 +48,23 @@ def fitted(folder, number, curve, law, noise, cores):
 def forecast_curve(data, folder, number, cores):
     """Return the row of one curve: every score of every way to forecast it."""
     curve = bb.read_benchmark(data)[number]
+    auto = choices("auto", curve.seen)
     fits = {
         f"{law.name}, {NOISES[noise].name}": fitted(folder, number, curve.seen, law, noise, cores)
         for law in LAWS
-        for noise in NOISES
-        if law.min_points <= len(np.unique(curve.seen.x))
+        for noise, kind in NOISES.items()
+        if law.min_points <= len(np.unique(curve.seen.x)) and (noise != "B" or kind in auto)
     }
     ways = dict(fits)
-    for label, noises in AVERAGES.items():
-        kinds = [NOISES[noise] for noise in noises]
-        chosen = {name: fit for name, fit in fits.items() if fit.noise in kinds}
+    for kind in AVERAGES:
+        chosen = {
+            name: fit
+            for name, fit in fits.items()
+            if (fit.noise in auto if kind == "auto" else fit.noise.name == kind)
+        }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", bb.NotConvergedWarning)
-            ways[label] = bb.compare(chosen, by="evidence")
+            ways[f"average, {kind}"] = bb.compare(chosen, by="evidence")
     row = {
         "source": curve.source,
         "status": "converged" if all(fit.status.ok for fit in fits.values()) else "not converged",
@@ -97,7 +103,8 @@ def main():
     fits.mkdir(parents=True, exist_ok=True)
     curves = bb.read_benchmark(options.data)
     ways = [f"{law.name}, {noise.name}" for law in LAWS for noise in NOISES.values()]
-    labels = [f"{way}, {name}" for way in [*ways, *AVERAGES] for name in UNSEEN]
+    ways += [f"average, {kind}" for kind in AVERAGES]
+    labels = [f"{way}, {name}" for way in ways for name in UNSEEN]
     rows = measure(
         options.folder / "forecasts.csv",
         ["number", "source", "status", "seconds", *(f"{a}: {b}" for a in labels for b in SCORES)],
@@ -115,7 +122,7 @@ def main():
         some = table[table["source"].isin(sources)].replace("", np.nan)
         seconds = some["seconds"].astype(float).median()
         done = (some["status"] == "converged").sum()
-        print(f"\n{part}: {len(some)} curves, all six fits converged on {done}, {seconds:.0f} s\n")
+        print(f"\n{part}: {len(some)} curves, all fits converged on {done}, {seconds:.0f} s\n")
         shown = []
         for label in labels:
             each = {key: some[f"{label}: {key}"].astype(float) for key in SCORES}

@@ -353,7 +353,7 @@ class TestNoise:
                 beyond = law.logsf(value) if falls else law.logcdf(value)
                 expected += beyond if value == last else law.logpdf(value)
                 last = value
-        assert ours == pytest.approx(expected, rel=1e-9)
+        assert ours == pytest.approx(expected, rel=1e-7)  # PyMC's root of 2 has seven digits
 
     def test_best_so_far_prior_never_turns_back_within_a_run(self):
         curve = in_runs()
