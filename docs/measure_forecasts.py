@@ -2,9 +2,9 @@
 
 BNSL(0) to BNSL(2) are fitted to the first points of each curve with lognormal and with correlated
 noise, and averaged by evidence over laws, or over laws and noise as ``noise="auto"`` does: where
-points are the best so far, that is `BestSoFar`, which is fitted there. Each forecast of the points held
-out is made without and with unseen breaks. Scores are those of the published comparison (Lee et
-al., ICML 2025): mean RMSLE of the predictive median, mean log score of y, on y divided by the
+points are the best so far, that is `BestSoFar`, which is fitted there. Each forecast of the points
+held out is made without and with unseen breaks. Scores are those of the published comparison (Lee
+et al., ICML 2025): mean RMSLE of the predictive median, mean log score of y, on y divided by the
 largest fitted y for the curves of embedding width; and the share of points inside the 90 % band.
 Fits are kept in files and one row of a CSV file for each curve and forecast; what is there is not
 measured again.
