@@ -187,6 +187,51 @@ def _trajectory(
 
 
 @numba.njit(**COMPILED)
+def _attempts(
+    begin: Any, before: float, size: float, count: int, tempered: Any, end: Any, beyond: Any,
+    value: Any, room: Any,
+) -> Any:  # fmt: skip
+    """Follow a trajectory, in shorter steps while it diverges, and see whether it can be taken.
+
+    From where shorter steps end the longer ones must diverge as well: then as many come back as go.
+
+    Parameters
+    ----------
+    begin, before, size, count, tempered, end, value, room
+        As for :func:`_trajectory`; `end` has the momentum of the way back.
+    beyond : ndarray, shape (4, n_dimensions)
+        Like `end`, for the ways back.
+
+    Returns
+    -------
+    tuple
+        Number of the last attempt; whether it diverges; number of gradients of all; gain, the least
+        one where the end is not to be taken; log density of posterior and map.
+    """
+    taken = 0
+    for attempt in range(len(ATTEMPTS)):
+        diverges, leaps, gain, density, density_mapped = _trajectory(
+            begin, before, size * ATTEMPTS[attempt], count, tempered, end, value, room
+        )
+        taken += leaps
+        if not diverges:
+            break
+    if diverges:
+        gain = LEAST_DENSITY
+    elif gain > LEAST_DENSITY:
+        end[1] = -end[1]
+        for earlier in range(attempt):
+            back, leaps = _trajectory(
+                end, before + gain, size * ATTEMPTS[earlier], count, tempered, beyond, value, room
+            )[:2]
+            taken += leaps
+            if not back:
+                gain = LEAST_DENSITY
+                break
+    return attempt, diverges, taken, gain, density, density_mapped
+
+
+@numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
     metrics: Any, maps: Any, generator: Any, address: int, data: Any,
@@ -199,10 +244,9 @@ def follow(
     step: pairs that begin at even and at odd numbers in turn.
 
     A trajectory that diverges is followed from the same start in steps of a tenth, and if that
-    diverges too of a hundredth. Where a shorter one ends it is accepted only if the longer ones
-    diverge from there as well: then as many come back as go (Modi, Barnett and Carpenter, "Delayed
-    rejection Hamiltonian Monte Carlo for sampling multiscale distributions", Bayesian Analysis
-    2024, have it for trajectories that are refused).
+    diverges too of a hundredth (Modi, Barnett and Carpenter, "Delayed rejection Hamiltonian Monte
+    Carlo for sampling multiscale distributions", Bayesian Analysis 2024, have it for those that are
+    refused).
 
     Parameters
     ----------
@@ -284,32 +328,14 @@ def follow(
             before = t * posterior[level] + (1 - t) * mapped[level] - kinetic
             begin = positions[level], momentum, slopes[level], slopes_mapped[level]
             tempered = t, metric, centre, coefficients, address, data
-            taken = 0
-            for attempt in range(len(ATTEMPTS)):
-                diverges, leaps, gain, density, density_mapped = _trajectory(
-                    begin, before, size * ATTEMPTS[attempt], count, tempered, end, value, room
-                )
-                taken += leaps
-                if not diverges:
-                    break
-            if diverges:
-                gain = LEAST_DENSITY
-            elif gain > LEAST_DENSITY:
-                end[1] = -end[1]
-                for earlier in range(attempt):
-                    like, leaps = _trajectory(
-                        end, before + gain, size * ATTEMPTS[earlier], count, tempered, beyond,
-                        value, room,
-                    )[:2]  # fmt: skip
-                    taken += leaps
-                    if not like:
-                        gain = LEAST_DENSITY
-                        break
-            gradients += taken
+            attempt, diverges, leaps, gain, density, density_mapped = _attempts(
+                begin, before, size, count, tempered, end, beyond, value, room
+            )
+            gradients += leaps
             chance = np.exp(min(gain, 0.0))
             accepted[level] += chance if attempt == 0 else 0.0  # it is the first that is adapted
             if level == top:
-                energies[step], counts[step], acceptances[step] = -before, taken, chance
+                energies[step], counts[step], acceptances[step] = -before, leaps, chance
                 diverging[step] = diverges
             if generator.random() < chance:
                 positions[level], slopes[level], slopes_mapped[level] = end[0], end[2], end[3]
