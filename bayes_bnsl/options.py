@@ -21,8 +21,8 @@ Laws = Annotated[
 Noise = Annotated[
     str | None,
     typer.Option(
-        help="lognormal (default), student or correlated; each may end in -changing. "
-        "Or auto: lognormal or correlated, by evidence."
+        help="lognormal (default), student, correlated or best; each may end in -changing. "
+        "Or auto: lognormal or correlated, by evidence; best, where y is the best so far."
     ),
 ]
 By = Annotated[
