@@ -237,3 +237,9 @@ class TestPicture:
         mine = plt.subplots()[1]
         assert bb.plot_calibration(result, ax=mine) is mine
         plt.close("all")
+
+
+@pytest.mark.slow
+def test_the_best_so_far_are_calibrated():
+    found = bb.calibrate(bb.BNSL(0), noise=bb.BestSoFar(), count=150, seed=3)
+    assert str(found).endswith("100% of fits converged, all ranks uniform>")
