@@ -43,8 +43,13 @@ COMPILED: dict[str, Any] = {
 }
 """Options of the compiler: sums in any order, so that several terms are added at once."""
 
+INLINED: dict[str, Any] = COMPILED | {"inline": "always"}
+"""Options of what is called here. A function of its own would be compiled twice, by itself and with
+its caller, to sums in another order: a process that compiles it would use the one, a process that
+loads it the other, and the same seed would not give the same draws in both."""
 
-@numba.njit(**COMPILED)
+
+@numba.njit(**INLINED)
 def mixture(
     position: Any, centre: Any, coefficients: Any, gradient: Any, room: Any
 ) -> float:  # fmt: skip
@@ -109,7 +114,7 @@ def mixture(
     return top + np.log(total)
 
 
-@numba.njit(**COMPILED)
+@numba.njit(**INLINED)
 def _density(position: Any, gradient: Any, value: Any, address: int, data: Any) -> float:
     """Return the log density of the posterior, and write its gradient; `value` is room for one."""
     if call_callback(address, position, gradient, value, data) != 0:
@@ -118,7 +123,7 @@ def _density(position: Any, gradient: Any, value: Any, address: int, data: Any) 
     return value[0]
 
 
-@numba.njit(**COMPILED)
+@numba.njit(**INLINED)
 def _trajectory(
     begin: Any, before: float, size: float, count: int, tempered: Any, end: Any, value: Any,
     room: Any,
@@ -186,7 +191,7 @@ def _trajectory(
     return diverges, leaps, after - before, density, density_mapped
 
 
-@numba.njit(**COMPILED)
+@numba.njit(**INLINED)
 def _attempts(
     begin: Any, before: float, size: float, count: int, tempered: Any, end: Any, beyond: Any,
     value: Any, room: Any,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -341,3 +345,28 @@ class TestLoops:
     def test_a_start_without_density_is_left(self):
         done = last_round(half, -np.abs(starts(1, 1)))
         assert np.all(done.statistics["logp"][:, -1] > LEAST_DENSITY)
+
+
+ROUNDS = f"""
+import sys; sys.path.append({str(Path(__file__).parent)!r})
+import hashlib
+from bayes_bnsl.loops import follow
+from test_tempering import last_round, starts, student
+done = last_round(student, starts(0, 0, dimensions=8), steps=500, count=2)
+print(follow.stats.cache_misses.total())
+print(hashlib.md5(done.draws.tobytes()).hexdigest())
+"""
+
+
+def test_a_process_that_loads_the_loop_draws_what_the_one_that_compiled_it_drew(tmp_path):
+    """The levels rise from a normal and fall to a mixture of several."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", ROUNDS],
+            env=environment, capture_output=True, text=True, check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+    assert [each[0] for each in said] == ["1", "0"], "how often each has compiled"
+    assert said[0][1] == said[1][1]
