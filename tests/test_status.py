@@ -133,7 +133,7 @@ class TestStatusOfAFit:
             quantities[f"mu{label}"] = fit.law.log_mu(np.log(x), theta)
         for name, r_hat in azs.rhat(quantities).items():
             assert np.all(r_hat <= 1.01), name
-        for method in ("bulk", "tail"):
-            for name, effective in azs.ess(quantities, method=method).items():
+        for method, prob in (("bulk", None), ("tail", (0.05, 0.95))):
+            for name, effective in azs.ess(quantities, method=method, prob=prob).items():
                 assert np.all(effective >= 400), name
         assert not fit.data["sample_stats"]["diverging"].any()
