@@ -147,6 +147,7 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     p_values["steadiness"] = float(np.mean(turns_replicated <= turns))
     p_values["loo_pit"] = float(kstest(pit.values, "uniform").pvalue)
     found = {
+        "misfit": min(p_values["autocorrelation"], p_values["curvature"]) < SUSPICIOUS,
         "x": fit.curve.x[np.argmax(np.median(np.abs(seen), axis=0))],
         "turns": turns,
         "expected": np.median(turns_replicated),
@@ -253,7 +254,15 @@ STATISTICS: Mapping[str, Callable[[Curve, Residuals], NDArray[np.float64]]] = {
 
 
 def _sentence(
-    name: str, p: float, fit: Fit, *, x: float, turns: int, expected: float, wide: bool
+    name: str,
+    p: float,
+    fit: Fit,
+    *,
+    x: float,
+    turns: int,
+    expected: float,
+    wide: bool,
+    misfit: bool,
 ) -> str:
     """Say what a check found and what to do."""
     if p >= SUSPICIOUS:
@@ -277,10 +286,15 @@ def _sentence(
         ),
         "steadiness": (
             "y goes on in one direction more steadily than such a scatter lets it (p = {p:.3f}): "
-            "it turns back {turns} times from a point to the next, not {expected:.0f}. If these "
-            "are the best values so far, or smoothed ones, fit the measurements themselves: new "
-            "ones will scatter more than the band of y says. If of the best so far you have no "
-            "others, use noise=BestSoFar()."
+            "it turns back {turns} times from a point to the next, not {expected:.0f}. "
+            + (
+                "As the law does not follow the points, that may be for no other reason: mend that "
+                "first."
+                if misfit
+                else "If these are the best values so far, or smoothed ones, fit the measurements "
+                "themselves: new ones will scatter more than the band of y says. If of the best so "
+                "far you have no others, use noise=BestSoFar()."
+            )
         ),
         "loo_pit": (
             "The points scatter {how} than foreseen from one another (LOO-PIT, p = {p:.3f}): "

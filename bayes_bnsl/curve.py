@@ -208,7 +208,8 @@ class Curve(FromTables):
     @property
     def steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Numbers of points, and of those that follow them in their runs."""
-        run = np.zeros(len(self), dtype=int) if self.run is None else self.run_index
+        index = self.run_index
+        run = np.zeros(len(self), dtype=int) if index is None else index
         order = np.argsort(run, kind="stable")
         pairs = np.flatnonzero(np.diff(run[order]) == 0)
         return order[pairs], order[pairs + 1]
