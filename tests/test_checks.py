@@ -132,7 +132,7 @@ def test_the_best_so_far_are_found_and_followed(line_curve):
     plain = bb.fit(curve, bb.M1(), seed=1, progress=False)
     best = bb.fit(curve, bb.M1(), noise="auto", seed=1, progress=False)
     assert "noise=BestSoFar()" in str(bb.check(plain))
-    bent = bb.Curve(x, 5.0 * x**-0.5 + 1.0)  # a law that cannot follow has a scatter of its own making
+    bent = bb.Curve(x, 5.0 * x**-0.5 + 1.0)  # what a law cannot follow is no scatter
     found = str(bb.check(bb.fit(bent, bb.M1(), seed=1, progress=False)))
     assert "bend along x" in found
     assert "BestSoFar" not in found
