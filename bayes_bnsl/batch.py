@@ -237,7 +237,7 @@ def fit_many(
     for law in laws_by_name.values() if pool else ():
         check_family({}, law, noise, None)
     if isinstance(noise, str):
-        choices(noise, next(iter(by_name.values())))  # a wrong word would fail in every fit
+        choices(noise)  # a wrong word would fail in every fit
     folder = Path(tempfile.mkdtemp(prefix="bayes_bnsl-") if out is None else out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     several = workers > 1 or client is not None

@@ -19,7 +19,7 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import with_densities
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
-from bayes_bnsl.noise import Correlated, Points, StudentT
+from bayes_bnsl.noise import BestSoFar, Correlated, Points, StudentT
 from bayes_bnsl.process import given_others
 from bayes_bnsl.replicates import new_points
 from bayes_bnsl.result import Fit
@@ -110,7 +110,8 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
         ``autocorrelation``: are neighbouring residuals of a run alike; ``curvature``: do the
         residuals bend along x; ``outliers``: is the largest residual far larger than the others;
         ``steadiness``: does y turn back from point to point as often as such a scatter makes it, or
-        less often, as the best values so far and smoothed values do; ``loo_pit``: do the points
+        less often, as the best values so far and smoothed values do (with `BestSoFar`: does it stay
+        where it was as often); ``loo_pit``: do the points
         scatter as widely as foreseen from one another.
 
     Raises
@@ -137,8 +138,9 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
     fit = with_densities(fit)
     points, log_y = new_points(fit, _some_draws(fit), np.random.default_rng(seed))
     seen, replicated = _in_units_of_noise(fit, points, log_y)
-    turns = int(turning_back(fit.curve, fit.curve.log_y[None])[0])
-    turns_replicated = turning_back(fit.curve, log_y)
+    stays = isinstance(fit.noise, BestSoFar)  # then nothing turns back
+    turns = int(turning_back(fit.curve, fit.curve.log_y[None], stays=stays)[0])
+    turns_replicated = turning_back(fit.curve, log_y, stays=stays)
     pit = loo_pit(fit, seed=seed)
     p_values = {
         name: float(np.mean(statistic(fit.curve, replicated) >= statistic(fit.curve, seen)))
@@ -218,12 +220,16 @@ def _some_draws(fit: Fit) -> dict[str, xr.DataArray]:
     return {name: draws.isel(sample=taken) for name, draws in flattened(fit.posterior).items()}
 
 
-def turning_back(curve: Curve, log_y: Any) -> NDArray[np.int64]:
-    """Return how often each row of log y turns back between neighbours: rises, if y falls."""
+def turning_back(curve: Curve, log_y: Any, *, stays: bool = False) -> NDArray[np.int64]:
+    """Return how often each row of log y turns back between neighbours: rises, if y falls.
+
+    With `stays` it counts too how often it stays where it was.
+    """
     before, after = curve.steps
     apart = curve.x[before] < curve.x[after]  # replicates are in no order
     rise = log_y[:, after[apart]] - log_y[:, before[apart]]
-    return (rise > 0 if curve.falls else rise < 0).sum(axis=1)
+    back = rise if curve.falls else -rise
+    return (back >= 0 if stays else back > 0).sum(axis=1)
 
 
 def _autocorrelation(curve: Curve, residuals: Residuals) -> NDArray[np.float64]:
@@ -267,7 +273,7 @@ def _sentence(
     """Say what a check found and what to do."""
     if p >= SUSPICIOUS:
         return "Nothing found."
-    law = fit.law
+    law, best = fit.law, isinstance(fit.noise, BestSoFar)
     stiffer = f"BNSL({law.n_breaks + 1})" if isinstance(law, BNSL) else "BNSL(1)"
     mends = {
         "autocorrelation": (
@@ -286,11 +292,16 @@ def _sentence(
         ),
         "steadiness": (
             "y goes on in one direction more steadily than such a scatter lets it (p = {p:.3f}): "
-            "it turns back {turns} times from a point to the next, not {expected:.0f}. "
+            "it "
+            + ("stays where it was" if best else "turns back")
+            + " {turns} times from a point to the next, not {expected:.0f}. "
             + (
                 "As the law does not follow the points, that may be for no other reason: mend that "
                 "first."
                 if misfit
+                else "If these are smoothed, or read off between measurements, fit the measurements "
+                "themselves: new ones will scatter more than the band of y says."
+                if best
                 else "If these are the best values so far, or smoothed ones, fit the measurements "
                 "themselves: new ones will scatter more than the band of y says. If of the best so "
                 "far you have no others, use noise=BestSoFar()."

@@ -352,15 +352,8 @@ class Correlated(Noise):
         return location, total, residual
 
 
-REPEATS = 2
-"""How often y is the same again, in a curve that never turns back, if that is no chance."""
-
-
-def choices(noise: str, curve: Curve) -> tuple[Noise, ...]:
+def choices(noise: str) -> tuple[Noise, ...]:
     """Return the models that ``noise="auto"`` chooses from: without and with memory.
-
-    Of a curve that never turns back, and stays exactly where it is twice or more, the points are
-    the best so far: neither scatter nor memory makes such. Then there is no choice.
 
     Raises
     ------
@@ -369,10 +362,6 @@ def choices(noise: str, curve: Curve) -> tuple[Noise, ...]:
     """
     if noise != "auto":
         raise ValueError(f"noise is {noise!r}. Give 'auto', or a noise model such as Correlated().")
-    before, after = curve.steps
-    step = (curve.y[after] - curve.y[before]) * (1 if curve.falls else -1)
-    if np.all(step <= 0) and np.sum(step == 0) >= REPEATS:
-        return (BestSoFar(),)
     return LogNormal(), Correlated()
 
 

@@ -22,7 +22,7 @@ Noise = Annotated[
     str | None,
     typer.Option(
         help="lognormal (default), student, correlated or best; each may end in -changing. "
-        "Or auto: lognormal or correlated, by evidence; best, where y is the best so far."
+        "Or auto: lognormal or correlated, by evidence."
     ),
 ]
 By = Annotated[

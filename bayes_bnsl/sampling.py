@@ -78,8 +78,7 @@ def fit(
     noise : Noise or "auto", default LogNormal()
         How y scatters about the curve; `Correlated()` for checkpoints of one run. With "auto" the
         law is fitted with either, and the fit with the higher evidence returned
-        (:func:`log_evidence`); one that did not converge only if the other did not either. Of a
-        curve that never turns back and repeats y twice or more "auto" is `BestSoFar()`.
+        (:func:`log_evidence`); one that did not converge only if the other did not either.
     priors : mapping of str to Prior or float, optional
         Priors that replace defaults, by the name of the parameter; a number fixes it.
     scale : Scale, default Scale.of(curve)
@@ -137,7 +136,7 @@ def fit(
             "max_gradients": max_gradients, "target_accept": target_accept, "sampler": sampler,
             "cores": cores, "seed": seed, "progress": progress,
         }  # fmt: skip
-        fits = [quiet_fit(curve, law, noise=each, **given) for each in choices(noise, curve)]
+        fits = [quiet_fit(curve, law, noise=each, **given) for each in choices(noise)]
         return announced(max(fits, key=lambda each: (each.status.ok, log_evidence(each).value)))
     noise = LogNormal() if noise is None else noise
     priors = check_arguments(curve, law, noise, priors)

@@ -63,8 +63,7 @@ def compare(
         and its priors (:func:`log_evidence`), and is the quickest.
     noise : Noise, sequence of Noise or "auto", default LogNormal()
         How y scatters about the curve; with several, every law is fitted with each. All scores
-        are densities of y, so that they compare. "auto" means LogNormal() and Correlated(); or
-        BestSoFar() alone, of a curve that never turns back and repeats y twice or more.
+        are densities of y, so that they compare. "auto" means LogNormal() and Correlated().
     weights : {"stacking", "pseudo_bma", "probability"}, optional
         How the weights are found: those with which the average foresees best, the default, or by
         the elpd of each law with the Bayesian bootstrap (Yao et al. 2018). By evidence they are the
@@ -190,7 +189,7 @@ def _wanted(
     else:
         points, given, labels = curve, list(LAWS if laws is None else laws), []
     if isinstance(noise, str):
-        noise = choices(noise, points)
+        noise = choices(noise)
     noises: list[Any] = list(noise) if isinstance(noise, Sequence) else [noise or LogNormal()]
     wanted: list[Wanted] = []
     for each in given:

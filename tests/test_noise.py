@@ -16,7 +16,6 @@ from bayes_bnsl.noise import (
     Noise,
     Points,
     StudentT,
-    choices,
     log_density,
 )
 from bayes_bnsl.process import given_others
@@ -127,18 +126,6 @@ class TestBestSoFar:
         np.testing.assert_array_equal(low, [[3, 1, 1], [1, 1, 1]])
         np.testing.assert_array_equal(high, [[3, 3, 3], [1, 2, 3]])
         assert LogNormal().reported(measured, falls=True) is measured
-
-    @pytest.mark.parametrize(
-        ("y", "kinds"),
-        [
-            ([9, 8, 8, 7, 7, 6], (BestSoFar(),)),
-            ([1, 2, 2, 3, 3, 4], (BestSoFar(),)),
-            ([9, 8, 8, 7, 6, 5], (LogNormal(), Correlated())),  # once may be chance
-            ([9, 8, 8, 9, 7, 7], (LogNormal(), Correlated())),  # it turned back
-        ],
-    )
-    def test_auto_sees_it(self, y, kinds):
-        assert choices("auto", Curve(self.X, y)) == kinds
 
 
 class TestAhead:
