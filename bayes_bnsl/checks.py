@@ -299,7 +299,7 @@ def _sentence(
                 "As the law does not follow the points, that may be for no other reason: mend that "
                 "first."
                 if misfit
-                else "If these are smoothed, or read off between measurements, fit the measurements "
+                else "If these are smoothed, or read off between others, fit the measurements "
                 "themselves: new ones will scatter more than the band of y says."
                 if best
                 else "If these are the best values so far, or smoothed ones, fit the measurements "

@@ -142,6 +142,7 @@ def test_the_best_so_far_are_found_and_followed(line_curve):
         bb.fit(bb.Curve(x, smooth), bb.M1(), noise=bb.BestSoFar(), seed=1, progress=False)
     )
     assert "it stays where it was" in str(found)
+    truth = 5.0 * 1e5**-0.1
     ahead = bb.forecast(best, [1e5], seed=1, unseen_breaks=0)
     low, middle, high = bb.interval(ahead, prob=0.9)["curve"].values.ravel()
     assert low < truth < high
