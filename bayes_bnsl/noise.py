@@ -172,16 +172,34 @@ class Noise(ABC):
     def bounds(self, curve: Curve) -> Array | None:
         """Return which points are bounds alone, if there may be any.
 
+        Parameters
+        ----------
+        curve : Curve
+            The points.
+
         Returns
         -------
         ndarray, shape (n_points,), or None
             1 where the measurement may have been any value from y up, -1 where any down from it,
-            0 where it was y.
+            0 where it was y; None of noise that has no bounds.
         """
         return None
 
     def reported(self, log_y: Array, *, falls: bool) -> Array:
-        """Return what is reported of the measurements of a run, shape (..., n_points)."""
+        """Return what is reported of the measurements of a run.
+
+        Parameters
+        ----------
+        log_y : ndarray, shape (..., n_points)
+            Logarithms of the measurements, in rising order of x.
+        falls : bool
+            Whether the curve falls.
+
+        Returns
+        -------
+        ndarray, shape (..., n_points)
+            The logarithms that are told: all of them, but with `BestSoFar`.
+        """
         return log_y
 
     def _standard(
