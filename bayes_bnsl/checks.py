@@ -111,8 +111,8 @@ def check(fit: Fit, *, seed: int = 0) -> Checks:
         residuals bend along x; ``outliers``: is the largest residual far larger than the others;
         ``steadiness``: does y turn back from point to point as often as such a scatter makes it, or
         less often, as the best values so far and smoothed values do (with `BestSoFar`: does it stay
-        where it was as often); ``loo_pit``: do the points
-        scatter as widely as foreseen from one another.
+        where it was as often); ``loo_pit``: do the points scatter as widely as foreseen from one
+        another.
 
     Raises
     ------

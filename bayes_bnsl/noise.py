@@ -233,7 +233,7 @@ class LogNormal(Noise):
 
 
 @dataclass(frozen=True)
-class BestSoFar(Noise):
+class BestSoFar(LogNormal):
     """Measurements with the scatter of `LogNormal`, of which the best so far is reported.
 
     Of a curve that falls y is the lowest measurement of its run up to that point; of one that
@@ -258,11 +258,6 @@ class BestSoFar(Noise):
     >>> BestSoFar().bounds(Curve([1, 2, 4, 8], [0.9, 0.7, 0.7, 0.6]))
     array([0., 0., 1., 0.])
     """
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return self.scales
 
     def bounds(self, curve: Curve) -> Array:
         """Return which points are bounds alone: where y is that of the point before."""
