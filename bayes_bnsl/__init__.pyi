@@ -41,10 +41,10 @@ from .laws import Custom as Custom
 from .loo import leave_one_out as leave_one_out
 from .model import build_model as build_model
 from .naive import naive_forecasts as naive_forecasts
-from .noise import BestSoFar as BestSoFar
-from .noise import Correlated as Correlated
-from .noise import LogNormal as LogNormal
-from .noise import StudentT as StudentT
+from .noises import BestSoFar as BestSoFar
+from .noises import Correlated as Correlated
+from .noises import LogNormal as LogNormal
+from .noises import StudentT as StudentT
 from .overview import compare_many as compare_many
 from .overview import forecast_many as forecast_many
 from .plots import plot_forecast as plot_forecast

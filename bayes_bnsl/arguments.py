@@ -16,7 +16,8 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1
-from bayes_bnsl.noise import BestSoFar, Correlated, Noise
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import BestSoFar, Correlated
 from bayes_bnsl.priors import Prior
 
 __all__ = ["Priors", "check_arguments", "check_curves", "check_family"]

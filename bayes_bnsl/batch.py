@@ -34,7 +34,8 @@ from bayes_bnsl.jobs import (
 )
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import Custom
-from bayes_bnsl.noise import Noise, choices
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import choices
 from bayes_bnsl.pooling import fit_together
 from bayes_bnsl.progress import jobs_progress
 from bayes_bnsl.result import Fit, load_fit

@@ -24,7 +24,8 @@ from bayes_bnsl.datasets import simulate
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.errors import NotConvergedWarning
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import LogNormal
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.result import Fit
 from bayes_bnsl.sampling import fit

@@ -19,7 +19,8 @@ from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import with_densities
 from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.laws import BNSL
-from bayes_bnsl.noise import BestSoFar, Correlated, Points, StudentT
+from bayes_bnsl.noise import Points
+from bayes_bnsl.noises import BestSoFar, Correlated, StudentT
 from bayes_bnsl.process import given_others
 from bayes_bnsl.replicates import new_points
 from bayes_bnsl.result import Fit

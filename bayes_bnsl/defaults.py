@@ -25,7 +25,8 @@ from scipy.special import digamma, polygamma
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M3, M4
 from bayes_bnsl.logs import each_break, log_excess, log_of, sigmoid, softplus
-from bayes_bnsl.noise import Correlated, Noise, StudentT
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import Correlated, StudentT
 from bayes_bnsl.priors import Scale
 
 __all__ = ["noise_parameters", "parameters", "sharpness"]

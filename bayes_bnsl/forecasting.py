@@ -25,7 +25,8 @@ from bayes_bnsl.draws import Problem, flattened
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.logs import SMALLEST, exp_in_range
 from bayes_bnsl.mixture import is_mixed, mix, parts
-from bayes_bnsl.noise import Correlated, log_density
+from bayes_bnsl.noise import log_density
+from bayes_bnsl.noises import Correlated
 from bayes_bnsl.result import Fit
 
 __all__ = ["forecast", "interval", "log_score"]

@@ -53,15 +53,15 @@ def laws_of(texts: Sequence[str]) -> list[Law]:
 
 def noise_of(text: str | None) -> Any:
     """Make the noise that a text names; ``auto`` is left to `fit`."""
-    from bayes_bnsl import noise
+    from bayes_bnsl import noises
 
     if text is None or text == "auto":
         return text
     kinds: dict[str, Any] = {
-        "lognormal": noise.LogNormal,
-        "student": noise.StudentT,
-        "correlated": noise.Correlated,
-        "best": noise.BestSoFar,
+        "lognormal": noises.LogNormal,
+        "student": noises.StudentT,
+        "correlated": noises.Correlated,
+        "best": noises.BestSoFar,
     }
     name, _, change = text.lower().partition("-")
     if name not in kinds or change not in ("", "changing"):

@@ -34,7 +34,8 @@ from bayes_bnsl.distributions import (
 )
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import BestSoFar, Correlated, LogNormal, Noise, StudentT
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import BestSoFar, Correlated, LogNormal, StudentT
 from bayes_bnsl.priors import Prior, Scale
 
 __all__ = ["build_model"]

@@ -25,7 +25,8 @@ from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import LogNormal
 from bayes_bnsl.optimum import Vector, find_modes
 from bayes_bnsl.progress import chains_progress
 from bayes_bnsl.result import Fit

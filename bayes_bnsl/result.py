@@ -16,7 +16,8 @@ from bayes_bnsl.cards import card, scatter
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import flattened
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import LogNormal
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.status import Status
 

@@ -25,7 +25,8 @@ from bayes_bnsl.draws import Draws, Problem
 from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise, choices
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import LogNormal, choices
 from bayes_bnsl.optimum import around, find_modes
 from bayes_bnsl.priors import Scale
 from bayes_bnsl.progress import chains_progress

@@ -17,7 +17,8 @@ from bayes_bnsl.future import first_window, leave_future_out
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
 from bayes_bnsl.loo import leave_one_out
-from bayes_bnsl.noise import BestSoFar, LogNormal, Noise, choices
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import BestSoFar, LogNormal, choices
 from bayes_bnsl.result import Fit
 from bayes_bnsl.sampling import quiet_fit
 

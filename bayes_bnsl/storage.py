@@ -14,7 +14,7 @@ import h5netcdf
 import numpy as np
 import xarray as xr
 
-from bayes_bnsl import laws, noise
+from bayes_bnsl import laws, noises
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.laws import Custom
 from bayes_bnsl.priors import Prior
@@ -88,7 +88,7 @@ def value_from(record: Mapping[str, Any]) -> Any:
             f"This fit is of a law of your own, {fields['label']!r}, whose function is not in the "
             "file. Pass it: load_fit(path, law=...)."
         )
-    known = {kind: getattr(room, kind) for room in (laws, noise) for kind in room.__all__}
+    known = {kind: getattr(room, kind) for room in (laws, noises) for kind in room.__all__}
     return known[name](**fields)
 
 

@@ -13,7 +13,7 @@ import bayes_bnsl as bb
 from bayes_bnsl.datasets import simulate
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
-from bayes_bnsl.noise import Correlated
+from bayes_bnsl.noises import Correlated
 
 __all__ = ["NAMED", "PROBLEMS", "Conjugate", "Problem", "simulated", "simulated_correlated"]
 

@@ -9,15 +9,8 @@ import xarray as xr
 from scipy.stats import kstest, lognorm, norm, t
 
 from bayes_bnsl.curve import Curve
-from bayes_bnsl.noise import (
-    BestSoFar,
-    Correlated,
-    LogNormal,
-    Noise,
-    Points,
-    StudentT,
-    log_density,
-)
+from bayes_bnsl.noise import Noise, Points, log_density
+from bayes_bnsl.noises import BestSoFar, Correlated, LogNormal, StudentT
 from bayes_bnsl.process import given_others
 
 

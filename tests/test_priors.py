@@ -12,7 +12,7 @@ from scipy.stats import gamma, kstest
 from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
-from bayes_bnsl.noise import LogNormal
+from bayes_bnsl.noises import LogNormal
 from bayes_bnsl.priors import Prior, Scale
 from problems import PROBLEMS, simulated
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_bnsl.columns import checked_numbers
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.law import Law
-from bayes_bnsl.noise import LogNormal, Noise
+from bayes_bnsl.noise import Noise
+from bayes_bnsl.noises import LogNormal
 
 __all__ = ["simulate"]
 
