@@ -26,6 +26,9 @@ from bayes_bnsl.tables import FromTables
 
 __all__ = ["Curve"]
 
+HALF_WITHIN = 0.6745
+"""Standard deviations from the mean within which half of a normal distribution lies."""
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Curve(FromTables):
@@ -213,6 +216,25 @@ class Curve(FromTables):
         order = np.argsort(run, kind="stable")
         pairs = np.flatnonzero(np.diff(run[order]) == 0)
         return order[pairs], order[pairs + 1]
+
+    @property
+    def scatter(self) -> float:
+        """Estimate of the standard deviation of log y about a smooth curve, whatever its law.
+
+        From the median distance of a point from the line through its neighbours (Gasser, Sroka,
+        Jennen-Steinmetz, "Residual variance and residual pattern in nonlinear regression",
+        Biometrika 73, 1986); 0 for fewer than three points.
+        """
+        if len(self) < 3:
+            return 0.0
+        log_x, log_y = self.log_x, self.log_y
+        apart = log_x[2:] - log_x[:-2]
+        share = np.divide(
+            log_x[1:-1] - log_x[:-2], apart, np.full_like(apart, 0.5), where=apart > 0
+        )
+        distance = (1 - share) * log_y[:-2] + share * log_y[2:] - log_y[1:-1]
+        distance /= np.sqrt(1 + (1 - share) ** 2 + share**2)
+        return float(np.median(np.abs(distance)) / HALF_WITHIN)
 
     def split(self, *, x: float | None = None, n: int | None = None) -> tuple[Curve, Curve]:
         """Cut the curve in two: what is seen, and what comes later.

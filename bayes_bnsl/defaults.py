@@ -29,7 +29,7 @@ from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import Correlated, StudentT
 from bayes_bnsl.priors import Scale
 
-__all__ = ["noise_parameters", "parameters", "sharpness"]
+__all__ = ["least_scatter", "noise_parameters", "parameters", "sharpness"]
 
 NOISE_SHARE = 0.02
 """Prior median of the size of residuals as a share of the range of log y."""
@@ -47,6 +47,8 @@ def parameters(
     given: Mapping[str, Any],
     coordinate: Callable[..., Any],
     xp: Any = np,
+    *,
+    change: Callable[[list[Any]], Any] | None = None,
 ) -> dict[str, Any]:
     """Build every parameter of a law from standard normal coordinates.
 
@@ -63,6 +65,9 @@ def parameters(
         one a break. It is asked only for those that are needed.
     xp : module, default numpy
         ``numpy`` or ``pytensor.tensor``.
+    change : callable, optional
+        Returns the coordinates ``z_c``, given how far a change of 1 at each break would bend the
+        curve; ``coordinate("c", per_break=True)`` does, by default.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def parameters(
     ends = _ends(law, scale, theta, coordinate, xp, pinned=not level_given)
 
     if isinstance(law, BNSL) and law.n_breaks:
-        _add_breaks(law, scale, theta, ends, coordinate, xp)
+        _add_breaks(law, scale, theta, ends, coordinate, change, xp)
     if isinstance(law, M3) and "d" not in theta:
         knee = xp.exp(0.7 * coordinate("d"))
         theta["log_d"] = -(scale.log_x_first + (scale.log_x_last - scale.log_x_first) * knee)
@@ -138,7 +143,13 @@ def _ends(
 
 
 def _add_breaks(
-    law: BNSL, scale: Scale, theta: dict[str, Any], ends: tuple[Any, Any], coordinate: Any, xp: Any
+    law: BNSL,
+    scale: Scale,
+    theta: dict[str, Any],
+    ends: tuple[Any, Any],
+    coordinate: Callable[..., Any],
+    change: Callable[[list[Any]], Any] | None,
+    xp: Any,
 ) -> None:
     """Set ``log_d``, ``f`` and ``c`` in `theta`, as lists of one value a break."""
     n = law.n_breaks
@@ -150,8 +161,8 @@ def _add_breaks(
         z = each_break(coordinate("f", per_break=True), n)
         theta["f"] = [sharpness(scale, z[i], xp) for i in range(n)]
     if "c" not in theta:
-        z = each_break(coordinate("c", per_break=True), n)
-        theta["c"] = _changes(n, scale, theta, ends, z, xp)
+        z = change(_bends(n, scale, theta, xp)) if change else coordinate("c", per_break=True)
+        theta["c"] = _changes(n, scale, theta, ends, each_break(z, n), xp)
 
 
 def _changes(
@@ -188,6 +199,27 @@ def _changes(
             tilt = (last - first) / log_range
         exponent = exponent + changes[i] * (1 - tilt)
     return changes
+
+
+def _bends(n: int, scale: Scale, theta: Mapping[str, Any], xp: Any) -> list[Any]:
+    """Return how far a visible change of slope of 1 at each break bends the curve from its chord.
+
+    That is midway between both ends of the data, in units of the log range. Little is left of it
+    if the break lies beyond them.
+    """
+    log_d, f = each_break(log_of(theta, "d", xp), n), each_break(theta["f"], n)
+    ends = scale.log_x_first, scale.log_x_last
+    log_range, places = ends[1] - ends[0], (ends[0], ends[1], 0.5 * (ends[0] + ends[1]))
+    bends = []
+    for i in range(n):
+        first, last, middle = (f[i] * softplus((x - log_d[i]) / f[i], xp) for x in places)
+        bends.append((0.5 * (first + last) - middle) / log_range)
+    return bends
+
+
+def least_scatter(scale: Scale) -> Any:
+    """Return the least scatter that coordinates are made for; data may well have less."""
+    return 0.1 * NOISE_SHARE * scale.spread
 
 
 def sharpness(scale: Scale, z: Any, xp: Any = np) -> Any:

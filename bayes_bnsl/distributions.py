@@ -19,6 +19,7 @@ from bayes_bnsl.kalman import given_earlier
 from bayes_bnsl.priors import Prior, Scale
 
 __all__ = [
+    "Magnified",
     "Recentred",
     "Standardized",
     "best_so_far",
@@ -94,8 +95,7 @@ def correlated_logp(
 
 def residual_level(mean_square: Any, scale: Scale) -> Any:
     """Return about where ``z_sigma`` lies, given the mean square of the residuals."""
-    floor = 0.1 * defaults.NOISE_SHARE * scale.spread
-    size = pt.sqrt(mean_square + floor**2)
+    size = pt.sqrt(mean_square + defaults.least_scatter(scale) ** 2)
     return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
 
 
@@ -132,6 +132,30 @@ class Recentred(Transform):
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Return 0: a shift leaves volumes alone."""
         return pt.zeros_like(value)
+
+
+class Magnified(Transform):
+    """What the sampler sees in place of the change at a break: how far that bends the curve.
+
+    A change within the data is known as narrowly as points show a bend, that at a break beyond
+    them may be anything: for breaks that are not needed, a funnel from the one to the other. The
+    sampler sees ``m sinh(z)``, where ``m**2 - 1`` is the square of the bend that a change of 1
+    makes, in standard errors of the points. So it sees a width of about 1 everywhere.
+    """
+
+    name = "magnified"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Return the bend, or where there is none the change itself."""
+        return pt.sqrt(1 + _level(inputs) ** 2) * pt.sinh(value)
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Return the variable."""
+        return pt.arcsinh(value / pt.sqrt(1 + _level(inputs) ** 2))
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Return the log derivative of the variable."""
+        return -0.5 * pt.log(1 + _level(inputs) ** 2 + value**2)
 
 
 def _level(inputs: Any) -> Any:

@@ -30,7 +30,7 @@ BLOCK = 1000
 ROUNDS = 10
 """Of expectation-maximization: what more of them gain is fitted to these draws, not others."""
 
-LEAST_VARIANCE = 1e-4
+LEAST_VARIANCE = 1e-6
 """Added to the variance within a component, where that of all draws is 1."""
 
 

@@ -297,8 +297,8 @@ def _length_of_data(_graph: Any, node: Any) -> list[Any] | None:
     [vector] = node.inputs
     if vector.type.broadcastable != (False,) or not isinstance(vector.owner_op, Elemwise):
         return None
-    long = (each for each in vector.owner.inputs if each.type.broadcastable == (False,))
-    return [node.op(next(long))]
+    long = [each for each in vector.owner.inputs if each.type.broadcastable == (False,)]
+    return [node.op(long[0])] if long else None
 
 
 _unchecked = dfs_rewriter(local_remove_check_parameter)

@@ -33,6 +33,11 @@ MAPPED = 4000
 """Draws of such tails, and of each of the last two rounds, that a map is fitted to."""
 
 
+WIDER = 1.4
+"""Variances of a map, in units of those fitted to draws. Where it has thinner tails than the
+posterior, a replica stays for long."""
+
+
 @dataclass(frozen=True)
 class Ladder:
     """All that is fixed while a round runs."""
@@ -42,9 +47,9 @@ class Ladder:
     levels: Vector
     """From 0 to 1, and perhaps to 0 again, shape (n_levels,)."""
     sizes: Vector
-    """Largest step of the trajectories at each level, shape (n_levels,)."""
-    metrics: Vector
-    """Lower factors of covariances within a mode, shape (n_levels, n_dimensions, n_dimensions)."""
+    """Largest step of the trajectories at each level and piece, shape (n_levels, n_pieces)."""
+    pieces: tuple[Gaussians, ...]
+    """Of each level a few Gaussians: a trajectory has the metric of one where it begins."""
 
     @classmethod
     def broad(cls, draws: Vector, width: Vector, generator: np.random.Generator) -> Ladder:
@@ -70,8 +75,9 @@ class Ladder:
         vague = np.diag(width**-2)
         covariances = [np.linalg.inv((1 - t) * vague + t * precise) for t in levels]
         normal = Gaussians(np.ones(1), draws.mean(axis=0)[None], np.diag(width**2)[None])
-        sizes = np.full(FIRST_LEVELS, FIRST_SIZE)
-        return cls((normal, normal), levels, sizes, np.linalg.cholesky(covariances))
+        sizes = np.full((FIRST_LEVELS, 1), FIRST_SIZE)
+        pieces = tuple(replace(normal, covariances=each[None]) for each in covariances)
+        return cls((normal, normal), levels, sizes, pieces)
 
     @property
     def top(self) -> int:
@@ -80,15 +86,14 @@ class Ladder:
 
     def mapped(self, draws: Vector, generator: np.random.Generator) -> Ladder:
         """Return the ladder with a second map, fitted to draws; with levels down to it, if new."""
-        maps = self.maps[0], _fitted(draws, generator)
+        fitted = _fitted(draws, generator)
+        maps = self.maps[0], replace(fitted, covariances=WIDER * fitted.covariances)
         if self.levels[-1] == 0:
             return replace(self, maps=maps)
         down = np.linspace(1, 0, FIRST_LEVELS_DOWN)[1:]
-        last = (np.repeat(each[-1:], len(down), axis=0) for each in (self.sizes, self.metrics))
-        sizes, metrics = (
-            np.concatenate(pair) for pair in zip((self.sizes, self.metrics), last, strict=True)
-        )
-        return Ladder(maps, np.concatenate([self.levels, down]), sizes, metrics)
+        sizes = np.concatenate([self.sizes, np.repeat(self.sizes[-1:], len(down), axis=0)])
+        pieces = (*self.pieces, *self.pieces[-1:] * len(down))
+        return Ladder(maps, np.concatenate([self.levels, down]), sizes, pieces)
 
 
 @dataclass(frozen=True)
@@ -132,22 +137,26 @@ class Round:
     def next_ladder(self, generator: np.random.Generator) -> Ladder:
         """Return levels between which as many changes of place are refused everywhere."""
         old = self.ladder
-        within = [_covariance_within(self.some(k), generator) for k in range(len(old.levels))]
-        metrics = np.linalg.cholesky(within)
+        fitted = [_pieces(self.some(k), generator) for k in range(len(old.levels))]
+        size = old.sizes.mean(axis=1)
         top = old.top
         up, down = slice(0, top + 1), slice(None, top - 1 if top else None, -1)
-        parts: list[list[Vector]] = []
+        levels: list[Vector] = []
+        sizes: list[Vector] = []
+        pieces: list[Gaussians] = []
         for leg, refusal in ((up, self.refusal[:top]), (down, self.refusal[top:][::-1])):
             if not len(refusal):
                 continue
             at = old.levels[leg]
-            levels = _evened(at, refusal)
-            nearest = np.abs(levels[:, None] - at).argmin(axis=1)
-            sizes = np.interp(levels, at[1:], old.sizes[leg][1:])  # no steps are taken at level 0
-            parts.append([levels, sizes, metrics[leg][nearest]])
-        if len(parts) == 2:  # down from the posterior, which is there already
-            parts[1] = [each[-2::-1] for each in parts[1]]
-        return Ladder(old.maps, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+            new = _evened(at, refusal)
+            nearest = np.abs(new[:, None] - at).argmin(axis=1)
+            of_new = np.interp(new, at[1:], size[leg][1:])  # no steps are taken at level 0
+            order = slice(None) if not levels else slice(-2, None, -1)  # down from the posterior
+            levels.append(new[order])
+            sizes.append(of_new[order])
+            pieces += [fitted[leg][k] for k in nearest[order]]
+        each = np.repeat(np.concatenate(sizes)[:, None], len(fitted[0].weights), axis=1)
+        return Ladder(old.maps, np.concatenate(levels), each, tuple(pieces))
 
 
 def _evened(levels: Vector, refusal: Vector) -> Vector:
@@ -167,7 +176,12 @@ def _fitted(draws: Vector, generator: np.random.Generator, *, most: int | None =
     return fitted.moved(centre, size)
 
 
+def _pieces(draws: Vector, generator: np.random.Generator) -> Gaussians:
+    """Fit a few Gaussians to draws: each has the shape of a mode, or of a piece of a ridge."""
+    return _fitted(draws, generator, most=max(1, draws.shape[1] // 2))
+
+
 def _covariance_within(draws: Vector, generator: np.random.Generator) -> Vector:
-    """Return the mean covariance within a few Gaussians: the size and shape of a mode."""
-    few = _fitted(draws, generator, most=max(1, draws.shape[1] // 2))
+    """Return the mean covariance within them."""
+    few = _pieces(draws, generator)
     return np.einsum("k,kij->ij", few.weights, few.covariances)

@@ -27,6 +27,9 @@ SHORTEST = 0.1
 MOST_STEPS = 15
 """Steps of a trajectory: one to so many."""
 
+LARGEST_GAIN = 500.0
+"""Gain in log density of which the exponential is taken: more would not be a number."""
+
 ENERGY_ERROR = 1000.0
 """Loss of energy from which on a trajectory counts as divergent, as it does for NUTS."""
 
@@ -50,32 +53,14 @@ loads it the other, and the same seed would not give the same draws in both."""
 
 
 @numba.njit(**INLINED)
-def mixture(
-    position: Any, centre: Any, coefficients: Any, gradient: Any, room: Any
-) -> float:  # fmt: skip
-    """Return the log density of a mixture of Gaussians, and write its gradient.
+def _shares(position: Any, centre: Any, coefficients: Any, room: Any) -> float:
+    """Write the share of each component in the density of a mixture, as the last part of `room`.
 
-    Parameters
-    ----------
-    position : ndarray, shape (n_dimensions,)
-        Where.
-    centre : ndarray, shape (n_dimensions,)
-        What is taken from it first.
-    coefficients : ndarray, shape (k, n_products)
-        Of the products of what is left in the log density of each component, as
-        :attr:`~bayes_bnsl.gaussians.Gaussians.coefficients` has them.
-    gradient : ndarray, shape (n_dimensions,)
-        Is written to.
-    room : tuple of ndarray
-        To calculate in: of shapes (n_dimensions,), (n_products,), (n_products,) and (k,).
-
-    Returns
-    -------
-    float
-        The log density.
+    Returns the log density; `mixture` says what the arguments are. The first parts of `room` then
+    hold distances from the centre, and their products.
     """
     dimensions, (k, n) = len(position), coefficients.shape
-    moved, products, pulls, shares = room
+    moved, products, _, shares = room
     for i in range(dimensions):
         moved[i] = position[i] - centre[i]
     m = 0
@@ -97,12 +82,42 @@ def mixture(
     for c in range(k):
         shares[c] = np.exp(shares[c] - top)
         total += shares[c]
+    for c in range(k):
+        shares[c] /= total
+    return top + np.log(total)
+
+
+@numba.njit(**INLINED)
+def mixture(position: Any, centre: Any, coefficients: Any, gradient: Any, room: Any) -> float:
+    """Return the log density of a mixture of Gaussians, and write its gradient.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n_dimensions,)
+        Where.
+    centre : ndarray, shape (n_dimensions,)
+        What is taken from it first.
+    coefficients : ndarray, shape (k, n_products)
+        Of the products of what is left in the log density of each component, as
+        :attr:`~bayes_bnsl.gaussians.Gaussians.coefficients` has them.
+    gradient : ndarray, shape (n_dimensions,)
+        Is written to.
+    room : tuple of ndarray
+        To calculate in: of shapes (n_dimensions,), (n_products,), (n_products,) and (k,).
+
+    Returns
+    -------
+    float
+        The log density.
+    """
+    density = _shares(position, centre, coefficients, room)
+    dimensions, (k, n) = len(position), coefficients.shape
+    moved, _, pulls, shares = room
     pulls[:] = 0.0
     for c in range(k):
-        share = shares[c] / total
-        if share > LEAST_SHARE:
+        if shares[c] > LEAST_SHARE:
             for m in range(n):
-                pulls[m] += share * coefficients[c, m]
+                pulls[m] += shares[c] * coefficients[c, m]
     for i in range(dimensions):
         gradient[i] = pulls[n - 1 - dimensions + i]
     m = 0
@@ -111,7 +126,7 @@ def mixture(
             gradient[i] += pulls[m] * moved[j]
             gradient[j] += pulls[m] * moved[i]
             m += 1
-    return top + np.log(total)
+    return density
 
 
 @numba.njit(**INLINED)
@@ -239,7 +254,7 @@ def _attempts(
 @numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
-    metrics: Any, maps: Any, generator: Any, address: int, data: Any,
+    pieces: Any, maps: Any, generator: Any, address: int, data: Any,
 ) -> Any:  # fmt: skip
     """Take steps of one chain at every level: up from one map to the posterior, down to another.
 
@@ -247,6 +262,12 @@ def follow(
     is a second map, fall to 0 again. In each step the replicas at level 0 are drawn anew from their
     maps, the others follow a Hamiltonian trajectory, and neighbours change places by a Metropolis
     step: pairs that begin at even and at odd numbers in turn.
+
+    The metric of a trajectory is that of a piece, drawn by the shares of all where it begins, and
+    its end is accepted by the ratio of densities times that of the shares of the piece: position
+    and piece together then come back as often as they go (Craiu, Rosenthal and Yang, "Learn from
+    thy neighbor", Journal of the American Statistical Association 104, 2009, have proposals that
+    depend on the region).
 
     A trajectory that diverges is followed from the same start in steps of a tenth, and if that
     diverges too of a hundredth (Modi, Barnett and Carpenter, "Delayed rejection Hamiltonian Monte
@@ -265,10 +286,13 @@ def follow(
         How many to take.
     apart : int
         The positions of all replicas are kept of one step in so many.
-    levels, sizes : ndarray, shape (n_levels,)
-        Levels, and the largest step of the trajectories of each.
-    metrics : ndarray, shape (n_levels, n_dimensions, n_dimensions)
-        Lower factors: they map standard normal draws to such of the size of a level's density.
+    levels : ndarray, shape (n_levels,)
+        Levels.
+    sizes : ndarray, shape (n_levels, n_pieces)
+        The largest step of the trajectories of each level with the metric of each piece.
+    pieces : tuple of ndarray
+        A mixture of few Gaussians for each level, of about the shape of its density: centres,
+        coefficients, and Cholesky factors of the covariances, which are the metrics.
     maps : pair of tuples of ndarray
         Of either map its centre and coefficients, as `mixture` takes them; the means of its
         components, the Cholesky factors of their covariances and their cumulated weights.
@@ -284,13 +308,14 @@ def follow(
     tuple of ndarray
         Of the replica at the posterior its positions (steps, n_dimensions), log density, restart,
         energy, number of leaps, acceptance and whether every attempt diverged, each (steps,);
-        positions of all replicas (n_kept, n_levels, n_dimensions); mean acceptance of the first
-        attempts of each level; share of changes of place that were refused to each pair; how many
-        gradients of the posterior it took.
+        positions of all replicas (n_kept, n_levels, n_dimensions); number of trajectories of each
+        level with each piece, and sum of the acceptances of their first attempts; share of changes
+        of place that were refused to each pair; how many gradients of the posterior it took.
     """
     n, dimensions = positions.shape
     top = np.argmax(levels)
-    n_products, most = maps[0][1].shape[1], max(len(maps[0][1]), len(maps[1][1]))
+    n_products = maps[0][1].shape[1]
+    most = max(len(maps[0][1]), len(maps[1][1]), sizes.shape[1])
     room = np.empty(dimensions), np.empty(n_products), np.empty(n_products), np.empty(most)
     value, posterior, mapped = np.empty(1), np.empty(n), np.zeros(n)
     slopes, slopes_mapped = np.empty((n, dimensions)), np.zeros((n, dimensions))
@@ -304,13 +329,15 @@ def follow(
     densities, energies, acceptances = np.empty(steps), np.empty(steps), np.empty(steps)
     arrived, counts = np.empty(steps, np.int64), np.empty(steps, np.int64)
     diverging = np.zeros(steps, np.bool_)
-    accepted, refused, offered = np.zeros(n), np.zeros(n - 1), np.zeros(n - 1)
+    n_pieces, shares = sizes.shape[1], room[3]
+    accepted, tried = np.zeros((n, n_pieces)), np.zeros((n, n_pieces))
+    refused, offered = np.zeros(n - 1), np.zeros(n - 1)
     at, momentum = np.empty(dimensions), np.empty(dimensions)
     end, beyond = np.empty((4, dimensions)), np.empty((4, dimensions))
     for step in range(steps):
         for level in range(n):
             centre, coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
-            t, metric = levels[level], metrics[level]
+            t = levels[level]
             kinetic = 0.0
             for i in range(dimensions):
                 momentum[i] = generator.standard_normal()
@@ -328,17 +355,28 @@ def follow(
                 gradients += 1
                 restarts[level] = 2 * (first + step) + (level > top)
                 continue
-            size = sizes[level] * SHORTEST ** generator.random()
+            around, parts = pieces[0][level], pieces[1][level]
+            _shares(positions[level], around, parts, room)
+            piece, left = 0, generator.random() - shares[0]
+            while left > 0 and piece < n_pieces - 1:
+                piece += 1
+                left -= shares[piece]
+            share = shares[piece]
+            size = sizes[level, piece] * SHORTEST ** generator.random()
             count = generator.integers(1, MOST_STEPS + 1)
             before = t * posterior[level] + (1 - t) * mapped[level] - kinetic
             begin = positions[level], momentum, slopes[level], slopes_mapped[level]
-            tempered = t, metric, centre, coefficients, address, data
+            tempered = t, pieces[2][level, piece], centre, coefficients, address, data
             attempt, diverges, leaps, gain, density, density_mapped = _attempts(
                 begin, before, size, count, tempered, end, beyond, value, room
             )
             gradients += leaps
-            chance = np.exp(min(gain, 0.0))
-            accepted[level] += chance if attempt == 0 else 0.0  # it is the first that is adapted
+            chance = 0.0
+            if gain > LEAST_DENSITY:  # it could as well begin with that piece where it ends
+                _shares(end[0], around, parts, room)
+                chance = min(np.exp(min(gain, LARGEST_GAIN)) * shares[piece] / share, 1.0)
+            tried[level, piece] += 1.0
+            accepted[level, piece] += chance if attempt == 0 else 0.0  # the first is adapted
             if level == top:
                 energies[step], counts[step], acceptances[step] = -before, leaps, chance
                 diverging[step] = diverges
@@ -371,5 +409,5 @@ def follow(
         densities[step], arrived[step] = posterior[top], restarts[top]
     return (
         draws, densities, arrived, energies, counts, acceptances, diverging, places[:kept],
-        accepted / steps, refused / np.maximum(offered, 1.0), gradients,
+        tried, accepted, refused / np.maximum(offered, 1.0), gradients,
     )  # fmt: skip

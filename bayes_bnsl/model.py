@@ -18,6 +18,7 @@ from bayes_bnsl import defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.distributions import (
+    Magnified,
     Recentred,
     Standardized,
     best_so_far,
@@ -34,6 +35,7 @@ from bayes_bnsl.distributions import (
 )
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
+from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import BestSoFar, Correlated, LogNormal, StudentT
 from bayes_bnsl.priors import Prior, Scale
@@ -113,8 +115,12 @@ def build_model(
                 return pm.Normal(f"z_{name}", 0.0, 1.0)
             return pm.Normal(f"z_{name}", 0.0, 1.0, shape=law.n_breaks, dims="brk")
 
+        def change(bends: list[Any]) -> Any:
+            level = constant["resolution"] * pt.stack(bends)
+            return _seen_as(Magnified(), "z_c", 0.0, 1.0, level, "brk", shape=law.n_breaks)
+
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
-        theta = defaults.parameters(law, of_curve, given, coordinate, pt)
+        theta = defaults.parameters(law, of_curve, given, coordinate, pt, change=change)
         log_x = pt.log(constant["x"])
         log_mu = law.log_mu(log_x, theta, pt)
         residual = pt.log(constant["y_observed"]) - log_mu
@@ -123,7 +129,7 @@ def build_model(
         def of_residuals(name: str) -> Any:
             if name != "sigma":
                 return coordinate(name)
-            return _recentred("z_sigma", 0.0, 1.0, level)
+            return _seen_as(Recentred(), "z_sigma", 0.0, 1.0, level)
 
         theta |= defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
         _name_parameters(law, noise, theta, model)
@@ -207,7 +213,9 @@ def build_family_model(family: Family) -> pm.Model:
             centre, unit = constant["slope"][0], constant["slope"][1]
             mean, sd = shared(slope)
             level = _slope_through(law, of_curves, flat)
-            given[slope] = _recentred(slope, centre + unit * mean, unit * sd, level, "curve")
+            given[slope] = _seen_as(
+                Recentred(), slope, centre + unit * mean, unit * sd, level, "curve"
+            )
         theta = defaults.parameters(law, of_curves, given, coordinate, pt)
         log_x = pt.log(constant["x"])
         log_mu = law.log_mu(log_x, _of_points(theta, member), pt)
@@ -219,7 +227,7 @@ def build_family_model(family: Family) -> pm.Model:
         def of_residuals(name: str) -> Any:
             if name != "sigma":
                 return coordinate(name)
-            return _recentred("z_sigma", *shared(name), level, "curve")
+            return _seen_as(Recentred(), "z_sigma", *shared(name), level, "curve")
 
         theta = defaults.noise_parameters(noise, of_curves, of_noise, of_residuals, pt)
         theta = _of_points(theta, member)
@@ -238,10 +246,12 @@ def build_family_model(family: Family) -> pm.Model:
     return model
 
 
-def _recentred(name: str, mean: Any, sd: Any, level: Any, dims: str | None = None) -> Any:
-    """Make a normal variable of which the sampler sees the distance from a level."""
+def _seen_as(
+    transform: Any, name: str, mean: Any, sd: Any, level: Any, dims: str | None = None, **size: Any
+) -> Any:
+    """Make a normal variable that the sampler sees through a transform with a level."""
     return pm.CustomDist(
-        name, mean, sd, level, logp=normal_logp, dist=normal, transform=Recentred(), dims=dims
+        name, mean, sd, level, logp=normal_logp, dist=normal, transform=transform, dims=dims, **size
     )
 
 
@@ -311,6 +321,9 @@ def model_data(
     if isinstance(noise, BestSoFar | Correlated):
         data["run"] = np.zeros(len(curve), int) if curve.run is None else curve.run_index
     data["scale"] = np.array(scale)
+    if isinstance(law, BNSL) and law.n_breaks and "c" not in priors:
+        scatter = max(curve.scatter, defaults.least_scatter(scale))
+        data["resolution"] = scale.spread / scatter * max(len(curve) - law.n_parameters, 0) ** 0.5
     for name, prior in priors.items():
         numbers = prior.constants() if isinstance(prior, Prior) else {"value": prior}
         for key, value in numbers.items():

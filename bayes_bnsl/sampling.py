@@ -157,7 +157,9 @@ def fit(
     starts = prior = compiled.draw_prior(data, generator, N_STARTS * (1 + law.n_breaks))
     if len(curve) > MOST_POINTS:  # tops of some of the points are near those of all
         some = curve.take(np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(int))
-        rough = compiled.log_density(models.model_data(some, law, noise, priors, scale))
+        rough_data = models.model_data(some, law, noise, priors, scale)
+        rough_data |= {name: value for name, value in data.items() if name == "resolution"}
+        rough = compiled.log_density(rough_data)  # in the coordinates of all points
         starts = np.stack([mode.position for mode in find_modes(rough, starts)])
     log_density = compiled.log_density(data)
     modes = find_modes(log_density, starts)

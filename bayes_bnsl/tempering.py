@@ -152,11 +152,13 @@ def _round(
         (each.centre, each.coefficients, each.means, each.factors, np.cumsum(each.weights))
         for each in ladder.maps
     )
+    parts_of = ((each.centre, each.coefficients, each.factors) for each in ladder.pieces)
+    pieces = tuple(np.stack(each) for each in zip(*parts_of, strict=True))
 
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
             places[chain], restarts[chain], first, count, apart, ladder.levels, ladder.sizes,
-            ladder.metrics, maps, own[chain], posterior.callback.address, posterior.data,
+            pieces, maps, own[chain], posterior.callback.address, posterior.data,
         )  # fmt: skip
 
     with ThreadPoolExecutor(min(cores, chains)) as pool:
@@ -168,9 +170,10 @@ def _round(
         between, gradients = max(BETWEEN[0], int(BETWEEN[1] * steps)), 0
         for time in range(1, TUNING + 1):
             tuned = all_chains(-1, between)
-            accepted = np.mean([each[8] for each in tuned], axis=0)
-            gradients += sum(each[10] for each in tuned)
-            change = 2 * (accepted - target_accept) / np.sqrt(time)
+            tried, accepted = (np.sum([each[k] for each in tuned], axis=0) for k in (8, 9))
+            gradients += sum(each[11] for each in tuned)
+            missed = (accepted - target_accept * tried) / np.maximum(tried, 1)
+            change = 2 * missed / np.sqrt(time)
             ladder = replace(ladder, sizes=ladder.sizes * np.exp(change))
         for each in restarts:
             each[:] = -1
@@ -186,9 +189,9 @@ def _round(
     names = ("logp", "restart", "energy", "n_steps", "mean_tree_accept", "diverging")
     lengths = [len(part[0][1]) for part in parts]
     refusal = np.average(
-        [np.mean([each[9] for each in part], axis=0) for part in parts], axis=0, weights=lengths
+        [np.mean([each[10] for each in part], axis=0) for part in parts], axis=0, weights=lengths
     )
-    gradients += sum(each[10] for part in parts for each in part)
+    gradients += sum(each[11] for part in parts for each in part)
     return Round(ladder, draws, where, dict(zip(names, rest, strict=True)), refusal, gradients)
 
 

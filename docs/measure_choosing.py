@@ -3,24 +3,24 @@
 ``breaks``: the number of breaks of simulated curves, 40 points over four decades with 1 % noise,
 slopes that change by 0.3 or more at breaks 0.8 decades apart or more. ``curves``: the curves of the
 public benchmark in a folder, laws chosen on the points to fit, averages scored on those held out.
-One row of a CSV file is written for each curve; a run that was interrupted goes on where it ended.
+The same fits are compared by leave-one-out and by evidence. One row of a CSV file is written for
+each curve; a run that was interrupted goes on where it ended.
 """
 
 import argparse
-import csv
-import multiprocessing
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from measuring import chains_at_once, folder_argument, markdown, measure
 
 import bayes_bnsl as bb
 
 BROKEN = [bb.BNSL(n) for n in range(4)]
 RIVALS = [bb.M1(), bb.M2(), bb.M3(), bb.M4()]
+WAYS = ["loo", "evidence"]
 
 
 def simulated(n_breaks, seed):
@@ -46,141 +46,128 @@ def simulated(n_breaks, seed):
     return bb.simulate(bb.BNSL(n_breaks), theta, np.exp(log_x), 0.01, seed, name=name)
 
 
-def count_breaks(n_breaks, seed, settings):
-    """Return what is chosen for a simulated curve."""
-    choice, seconds = compared(simulated(n_breaks, seed), BROKEN, settings)
-    row = {"n_breaks": n_breaks, "seed": seed, "seconds": seconds}
-    return row | verdict(choice)
+def count_breaks(n_breaks, seed, cores):
+    """Return the row of a simulated curve: what is chosen for it."""
+    return verdicts(compared(simulated(n_breaks, seed), BROKEN, cores))
 
 
-def forecast_curve(folder, number, settings):
-    """Return what is chosen for a public curve, and how the average forecasts the rest."""
+def choose_law(folder, number, cores):
+    """Return the row of a public curve: what is chosen for it, and how that forecasts the rest."""
     curve = bb.read_benchmark(folder)[number]
-    choice, seconds = compared(curve.seen, [*BROKEN, *RIVALS], settings)
+    choices = compared(curve.seen, [*BROKEN, *RIVALS], cores)
     row = {"curve": curve.name, "source": curve.source, "points": len(curve.seen)}
-    row |= {"seconds": seconds} | verdict(choice)
-    table = choice.table.query("status == 'converged'")
-    close = table[table["elpd_diff"].abs() <= table["dse"].fillna(0.0)].index
-    row["winning_set"] = " ".join(close)
-    if choice.weights.any():
-        ahead = {"average": choice, "simplest": choice.fits[choice.simplest]}
-        for name, source in ahead.items():
-            forecast = bb.forecast(source, curve.later.x, seed=1)
-            median = forecast["y"].median("sample").values
-            error = np.log(median) - np.log(curve.later.y)
-            row[f"rmsle_{name}"] = float(np.sqrt(np.mean(error**2)))
-            row[f"log_score_{name}"] = float(bb.log_score(forecast, curve.later.y).mean())
+    row |= verdicts(choices)
+    for way, choice in choices.items():
+        if choice.weights.any():
+            ahead = {"average": choice, "simplest": choice.fits[choice.simplest]}
+            for name, source in ahead.items():
+                forecast = bb.forecast(source, curve.later.x, seed=1)
+                score = bb.log_score(forecast, curve.later.y).mean()
+                row[f"{way} rmsle {name}"] = f"{bb.rmsle(forecast, curve.later.y).rmsle:.6g}"
+                row[f"{way} log_score {name}"] = f"{float(score):.6g}"
     return row
 
 
-def compared(curve, laws, settings):
+def compared(curve, laws, cores):
+    """Return the comparisons by leave-one-out and, of the same fits, by evidence."""
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bb.NotConvergedWarning)  # the row says it
-        choice = bb.compare(curve, laws, seed=1, progress=False, **settings)
-    return choice, time.perf_counter() - began
+        first = bb.compare(curve, laws, by=WAYS[0], seed=1, progress=False, cores=cores)
+        took = time.perf_counter() - began
+        choices = {way: bb.compare(first.fits, by=way) for way in WAYS[1:]}
+    return {WAYS[0]: first, "seconds": took} | choices
 
 
-def verdict(choice):
-    statuses = choice.table["status"].to_dict()
-    row = {"statuses": " ".join(f"{law}:{status}" for law, status in sorted(statuses.items()))}
-    row["weights"] = " ".join(f"{law}:{weight:.3f}" for law, weight in choice.weights.items())
-    if any(choice.weights):
-        row |= {"best": choice.best, "simplest": choice.simplest}
-    repairs = "; ".join(choice.table["repairs"])
+def verdicts(choices):
+    """Return what each comparison says, and take from it how long it took."""
+    row = {"seconds": f"{choices.pop('seconds'):.1f}"}
+    for way, choice in choices.items():
+        table = choice.table
+        row["statuses"] = " ".join(table["status"].sort_index().map("{}".format))
+        for column in ("elpd_diff", "dse", "weight"):
+            each = table[column].dropna()
+            row[f"{way} {column}"] = "; ".join(f"{law}: {value:.3f}" for law, value in each.items())
+        if choice.weights.any():
+            close = table.index[table["elpd_diff"].abs() <= table["dse"].fillna(0.0)]
+            row |= {f"{way} best": choice.best, f"{way} simplest": choice.simplest}
+            row[f"{way} winning set"] = " ".join(close)
+    repairs = "; ".join(choices[WAYS[0]].table["repairs"])
     row["unrepaired"] = repairs.count("did not converge") + repairs.count("too few")
     return row
 
 
-def run(measure, tasks, path, workers, columns):
-    """Do what no row of the file holds yet, and write each row as it comes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = set()
-    if path.is_file():
-        with path.open(newline="") as file:
-            done = {row["task"] for row in csv.DictReader(file)}
-    left = [task for task in tasks if repr(task[:2]) not in done]
-    fresh = not path.is_file() or not path.stat().st_size
-    context = multiprocessing.get_context("spawn")
-    with path.open("a", newline="") as file, ProcessPoolExecutor(workers, context) as pool:
-        writer = csv.DictWriter(file, ["task", *columns], restval="")
-        if fresh:
-            writer.writeheader()
-            file.flush()
-        running = {pool.submit(measure, *task): task for task in left}
-        for number, each in enumerate(as_completed(running), 1):
-            writer.writerow({"task": repr(running[each][:2])} | each.result())
-            file.flush()
-            print(f"{number} of {len(left)}", flush=True)
+def breaks_table(rows):
+    """Return how often the number of breaks is found, as Markdown."""
+    lines = []
+    for way in WAYS:
+        for n in sorted(set(rows["n_breaks"])):
+            some = rows[rows["n_breaks"] == n]
+            found = some[f"{way} simplest"].str.extract(r"(\d)", expand=False).astype(float)
+            shares = ((found == int(n)), (found > int(n)), (found < int(n)), found.isna())
+            lines.append([way, n, len(some), *(f"{share.mean():.0%}" for share in shares)])
+    return markdown(
+        ["by", "breaks", "curves", "right", "too many", "too few", "none chosen"], lines
+    )
 
 
-COLUMNS = ["seconds", "statuses", "weights", "best", "simplest", "unrepaired"]
-
-
-def breaks_table(path):
-    rows = pd.read_csv(path)
-    chosen = rows["simplest"].str.extract(r"(\d)", expand=False).astype(float)
-    lines = [
-        "| breaks | curves | right | too many | too few | none chosen |",
-        "|--:|--:|--:|--:|--:|--:|",
-    ]
-    for n, found in chosen.groupby(rows["n_breaks"]):
-        counts = (len(found), (found == n).mean(), (found > n).mean(), (found < n).mean())
-        shares = " | ".join(f"{share:.0%}" for share in (*counts[1:], found.isna().mean()))
-        lines.append(f"| {n} | {counts[0]} | {shares} |")
-    return "\n".join(lines)
-
-
-def curves_table(path):
-    rows = pd.read_csv(path)
-    rows["bnsl"] = rows["winning_set"].fillna("").str.contains("BNSL")
-    rows["source"] = rows["source"].str.removesuffix(".csv")
-    lines = [
-        "| curves | number | RMSLE, average | RMSLE, simplest | log score, average | "
-        "BNSL in the winning set | median seconds |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for source, some in rows.groupby("source"):
-        lines.append(
-            f"| {source} | {len(some)} | {some['rmsle_average'].mean():.4f} | "
-            f"{some['rmsle_simplest'].mean():.4f} | {some['log_score_average'].mean():.2f} | "
-            f"{some['bnsl'].mean():.0%} | {some['seconds'].median():.0f} |"
-        )
-    return "\n".join(lines)
+def curves_table(rows):
+    """Return how averages and recommended laws forecast, as Markdown."""
+    lines = []
+    for way in WAYS:
+        for source, some in rows.groupby("source"):
+            scores = [
+                f"{some[f'{way} {score} {of}'].astype(float).mean():.{digits}f}"
+                for score, of, digits in (
+                    ("rmsle", "average", 4),
+                    ("rmsle", "simplest", 4),
+                    ("log_score", "average", 2),
+                )
+            ]
+            wins = some[f"{way} winning set"].str.contains("BNSL").mean()
+            seconds = some["seconds"].astype(float).median()
+            name = source.removesuffix(".csv")
+            lines.append([f"{name}, {way}", len(some), *scores, f"{wins:.0%}", f"{seconds:.0f}"])
+    header = ["curves", "number", "RMSLE, average", "RMSLE, simplest", "log score, average"]
+    return markdown([*header, "BNSL in the winning set", "median seconds"], lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", choices=["breaks", "curves"])
-    parser.add_argument("--data", type=Path, help="folder of the public benchmark")
+    parser.add_argument("--data", type=folder_argument, help="folder of the public benchmark")
     parser.add_argument("--source", default="", help="only files with this in their name")
     parser.add_argument("--count", type=int, default=60, help="curves of each number of breaks")
-    parser.add_argument("--every", type=int, default=1, help="each k-th public curve alone")
-    parser.add_argument("--by", choices=["loo", "lfo", "evidence"], default="loo")
-    parser.add_argument("--max-gradients", type=int, help="as for fit")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--rows", type=Path, help="the CSV file")
-    given = parser.parse_args()
-    settings = {"by": given.by}
-    if given.max_gradients:
-        settings["max_gradients"] = given.max_gradients
-    path = given.rows or Path("measured", f"choosing_{given.study}_{given.by}.csv")
-    if given.study == "breaks":
-        tasks = [(n, seed, settings) for seed in range(given.count) for n in range(3)]
-        run(count_breaks, tasks, path, given.workers, ["n_breaks", "seed", *COLUMNS])
-        print(breaks_table(path))
+    parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
+    parser.add_argument("--workers", type=int, default=1, help="processes that measure")
+    options = parser.parse_args()
+    if options.study == "curves" and options.data is None:
+        parser.error("curves needs --data")
+    cores = chains_at_once(options.workers)
+    if options.study == "breaks":
+        work, keys = count_breaks, ["n_breaks", "seed"]
+        jobs = {
+            (str(n), str(seed)): (n, seed, cores) for seed in range(options.count) for n in range(3)
+        }
     else:
-        if given.data is None:
-            parser.error("curves needs --data")
-        known = enumerate(bb.read_benchmark(given.data))
-        numbers = [k for k, curve in known if given.source in curve.source][:: given.every]
-        extra = ["curve", "source", "points", "winning_set"]
-        extra += [
-            f"{score}_{of}" for score in ("rmsle", "log_score") for of in ("average", "simplest")
+        known = enumerate(bb.read_benchmark(options.data))
+        numbers = [number for number, curve in known if options.source in curve.source]
+        work, keys = choose_law, ["number"]
+        jobs = {(str(number),): (options.data, number, cores) for number in numbers}
+    columns = [*keys, "status", "seconds", "statuses", "unrepaired"]
+    said = ["best", "simplest", "winning set", "elpd_diff", "dse", "weight"]
+    if options.study == "curves":
+        columns += ["curve", "source", "points"]
+        said += [
+            f"{score} {of}" for score in ("rmsle", "log_score") for of in ("average", "simplest")
         ]
-        tasks = [(given.data, number, settings) for number in numbers]
-        run(forecast_curve, tasks, path, given.workers, [*extra, *COLUMNS])
-        print(curves_table(path))
+    columns += [f"{way} {what}" for way in WAYS for what in said]
+    path = options.folder / f"choosing_{options.study}.csv"
+    rows = pd.DataFrame(measure(path, columns, jobs, work, workers=options.workers))
+    raised = rows["status"].str.startswith("raised")
+    print(f"{raised.sum()} of {len(rows)} curves raised an error.")
+    table = breaks_table if options.study == "breaks" else curves_table
+    print(table(rows[~raised].replace("", np.nan)))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,26 @@ def test_logs_are_natural():
     np.testing.assert_allclose(curve.log_y, [0, 2])
 
 
+def test_scatter_is_that_about_a_smooth_curve():
+    x = np.sort(np.exp(np.random.default_rng(1).uniform(0, 9, 2000)))
+    smooth = np.log(0.1 + 3 * x**-0.4)
+    noise = np.random.default_rng(2).standard_normal(2000)
+    for size in (0.01, 0.1):
+        assert Curve(x, np.exp(smooth + size * noise)).scatter == pytest.approx(size, rel=0.06)
+    assert Curve(x, 3 * x**-0.4).scatter < 1e-12
+    assert Curve([1, 2], [3, 2]).scatter == 0
+    replicates = Curve(np.repeat(x[:500], 4), np.exp(0.1 * noise))
+    assert replicates.scatter == pytest.approx(0.1, rel=0.1)
+
+
+def test_one_point_far_off_hardly_changes_the_scatter():
+    x = np.geomspace(1, 1e4, 40)
+    log_y = -0.3 * np.log(x) + 0.01 * np.random.default_rng(1).standard_normal(40)
+    before = Curve(x, np.exp(log_y)).scatter
+    log_y[20] += 1.0
+    assert Curve(x, np.exp(log_y)).scatter < 1.3 * before
+
+
 def test_replicates_keep_the_order_given():
     assert Curve([2, 1, 2, 2], [5, 1, 7, 6]).y.tolist() == [1, 5, 7, 6]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import pytest
 from scipy.stats import kstest, lognorm, multivariate_normal, norm
 from scipy.stats import t as student_t
@@ -26,6 +27,8 @@ from bayes_bnsl import (
 )  # fmt: skip
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import check_arguments
+from bayes_bnsl.compiled import compile_law
+from bayes_bnsl.distributions import Magnified
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
 from bayes_bnsl.priors import Scale
@@ -403,6 +406,43 @@ class TestNoise:
         assert {each.name for each in model.data_vars} == set(data)
         for name in set(data) - {"y_observed"}:
             np.testing.assert_array_equal(model[name].get_value(), data[name])
+
+
+class TestMagnified:
+    """What the sampler sees in place of the change at a break."""
+
+    def test_leads_back_with_its_derivative(self):
+        z = pt.vector("z")
+        inputs = (None, 0.0, 1.0, pt.as_tensor([0.0, 1.0, 30.0, 400.0]), None)
+        seen = Magnified().forward(z, *inputs)
+        value = pt.vector("value")
+        again = Magnified().backward(value, *inputs)
+        slope = pt.grad(again.sum(), value)
+        at, log_slope = slope, Magnified().log_jac_det(value, *inputs)
+        both = pytensor.function([value], [again, at, log_slope], **QUICK)
+        forth = pytensor.function([z], seen, **QUICK)
+        for start in (np.array([0.3, -0.2, 1.5, -2.5]), np.zeros(4)):
+            back, derivative, log_derivative = both(forth(start))
+            np.testing.assert_allclose(back, start, atol=1e-12)
+            np.testing.assert_allclose(log_derivative, np.log(derivative), atol=1e-12)
+
+    def test_is_as_wide_for_breaks_in_the_data_and_beyond(self):
+        """Given all else, c is known to 1 / m where points show a bend, and is the prior's else."""
+        x = np.geomspace(1, 1e4, 40)
+        curve = Curve(x, np.exp(-0.5 * np.log(x) + 0.01 * np.random.default_rng(1).normal(size=40)))
+        priors = {"a": np.array(0.0)}
+        compiled = compile_law(curve, BNSL(1), LogNormal(), priors)
+        data = models.model_data(curve, BNSL(1), LogNormal(), priors, Scale.of(curve))
+        log_density, number = compiled.log_density(data), compiled.free.index
+        seen = np.linspace(-12, 12, 241)
+        for z_d in (0.0, 4.0):
+            positions = np.zeros((len(seen), compiled.dimensions))
+            positions[:, number("z_d")] = z_d
+            positions[:, number("z_c")] = seen
+            densities = np.array([log_density(position)[0] for position in positions])
+            weights = np.exp(densities - densities.max())
+            mean = np.average(seen, weights=weights)
+            assert 0.3 < np.sqrt(np.average((seen - mean) ** 2, weights=weights)) < 3
 
 
 class TestStructure:

@@ -272,6 +272,16 @@ class TestTempered:
         assert 0.6 < share < 0.95
         np.testing.assert_allclose(shares, share, atol=4 * np.sqrt(share * (1 - share) / 200))
 
+    def log_shrinks(self, fit, z):
+        """Return the log derivative of z_c by what the sampler sees in its place, m sinh(z_c)."""
+        curve, posterior = fit.curve, fit.posterior
+        log_d, f = (np.log(posterior["d"]).values[..., 0], posterior["f"].values[..., 0])
+        first, last = curve.log_x[[0, -1]]
+        height = [f * np.logaddexp(0, (x - log_d) / f) for x in (first, (first + last) / 2, last)]
+        bend = ((height[0] + height[2]) / 2 - height[1]) / (last - first)
+        errors = curve.scatter / np.ptp(curve.log_y) / np.sqrt(len(curve) - 6)
+        return -np.log(np.hypot(1, bend / errors) * np.cosh(z))
+
     def test_statistics_are_those_of_the_draws(self, tempered):
         fit = tempered[0]
         statistics = fit.data["sample_stats"]
@@ -281,13 +291,29 @@ class TestTempered:
             for z in (coordinates[name].transpose("chain", "draw", ...) for name in coordinates)
         )
         log_likelihood = fit.data["log_likelihood"]["y"].sum("obs_id")
-        np.testing.assert_allclose(statistics["logp"], log_prior + log_likelihood, rtol=1e-9)
+        shrinks = self.log_shrinks(fit, coordinates["z_c"].values[..., 0])
+        expected = log_prior + log_likelihood + shrinks
+        np.testing.assert_allclose(statistics["logp"], expected, rtol=1e-9)
         arrived = [len(np.unique(chain[chain >= 0])) for chain in statistics["restart"].values]
         assert sum(arrived) == fit.status.restarts
 
     def test_a_seed_gives_the_same_draws_on_any_number_of_cores(self, two_kinks, tempered):
         again = bb.fit(two_kinks, bb.BNSL(1), seed=1, cores=1, progress=False)
         assert same_draws(again, tempered[0])
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_a_break_that_is_not_needed_takes_no_long_time(self, seed):
+        """It may lie in the data with hardly a change of slope, or beyond them with any."""
+        x = np.geomspace(1, 1e4, 40)
+        theta = {"a": 0.005, "b": 3.0, "c0": 0.5}
+        straight = bb.simulate(bb.BNSL(0), theta, x, noise=0.01, seed=seed)
+        fit = bb.fit(straight, bb.BNSL(1), max_gradients=2_000_000, seed=seed, progress=False)
+        assert fit.status.ok
+        change = fit.posterior["c"].sel(brk=1)
+        within = fit.posterior["d"].sel(brk=1) < 1e3
+        assert 0.02 < within.mean() < 0.98
+        spread = [float(change.where(where).std()) for where in (within, ~within)]
+        assert spread[1] > 5 * spread[0]
 
     def test_a_fit_that_mixes_needs_none(self, line_fit):
         assert line_fit.status.restarts == 0
