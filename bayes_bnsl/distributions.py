@@ -146,16 +146,21 @@ class Magnified(Transform):
     name = "magnified"
 
     def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the bend, or where there is none the change itself."""
-        return pt.sqrt(1 + _level(inputs) ** 2) * pt.sinh(value)
+        """Return the bends, or where there are none the changes themselves."""
+        return self._of_breaks(lambda z, bend: pt.sqrt(1 + bend**2) * pt.sinh(z), value, inputs)
 
     def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return the variable."""
-        return pt.arcsinh(value / pt.sqrt(1 + _level(inputs) ** 2))
+        """Return the changes."""
+        return self._of_breaks(lambda w, bend: pt.arcsinh(w / pt.sqrt(1 + bend**2)), value, inputs)
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return the log derivative of the variable."""
-        return -0.5 * pt.log(1 + _level(inputs) ** 2 + value**2)
+        """Return the log derivative of each change."""
+        return self._of_breaks(lambda w, bend: -0.5 * pt.log(1 + bend**2 + w**2), value, inputs)
+
+    def _of_breaks(self, function: Any, value: Any, inputs: Any) -> Any:
+        """Apply a function to each break by itself: compiled code is better off with scalars."""
+        bends = _level(inputs)
+        return pt.stack([function(value[i], bends[i]) for i in range(bends.type.shape[0])])
 
 
 def _level(inputs: Any) -> Any:

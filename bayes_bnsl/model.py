@@ -116,7 +116,7 @@ def build_model(
             return pm.Normal(f"z_{name}", 0.0, 1.0, shape=law.n_breaks, dims="brk")
 
         def change(bends: list[Any]) -> Any:
-            level = constant["resolution"] * pt.stack(bends)
+            level = pt.stack([constant["resolution"][i] * bend for i, bend in enumerate(bends)])
             return _seen_as(Magnified(), "z_c", 0.0, 1.0, level, "brk", shape=law.n_breaks)
 
         of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
@@ -323,7 +323,8 @@ def model_data(
     data["scale"] = np.array(scale)
     if isinstance(law, BNSL) and law.n_breaks and "c" not in priors:
         scatter = max(curve.scatter, defaults.least_scatter(scale))
-        data["resolution"] = scale.spread / scatter * max(len(curve) - law.n_parameters, 0) ** 0.5
+        freedom = max(len(curve) - law.n_parameters, 0)
+        data["resolution"] = np.full(law.n_breaks, scale.spread / scatter * np.sqrt(freedom))
     for name, prior in priors.items():
         numbers = prior.constants() if isinstance(prior, Prior) else {"value": prior}
         for key, value in numbers.items():
@@ -336,7 +337,8 @@ def dims_of(law: Law, name: str, ndim: int) -> str | None:
     """Return the dimension of a constant of the model."""
     if ndim == 0:
         return None
-    return "brk" if name.startswith("prior_") else "scale_id" if name == "scale" else "obs_id"
+    of_breaks = name.startswith("prior_") or name == "resolution"
+    return "brk" if of_breaks else "scale_id" if name == "scale" else "obs_id"
 
 
 def structure(curve: Curve, law: Law, noise: Noise, priors: Priors) -> tuple[Any, ...]:

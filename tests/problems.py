@@ -15,7 +15,15 @@ from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4, Custom
 from bayes_bnsl.noises import Correlated
 
-__all__ = ["NAMED", "PROBLEMS", "Conjugate", "Problem", "simulated", "simulated_correlated"]
+__all__ = [
+    "NAMED",
+    "PROBLEMS",
+    "Conjugate",
+    "Problem",
+    "log_shrinks",
+    "simulated",
+    "simulated_correlated",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +190,23 @@ class Conjugate:
     def log_predictive(self, new, given):
         """Return the log density of the points `new`, given others; both are masks of rows."""
         return self.log_evidence(new | given) - self.log_evidence(given)
+
+
+def log_shrinks(curve, theta, z_c):
+    """Return the log derivative of z_c by what the sampler sees in its place, m sinh(z_c).
+
+    Of each draw, the sum over breaks, which are the last axis; 0 for a law without.
+    """
+    if z_c is None:
+        return 0.0
+    first, last = curve.log_x[[0, -1]]
+    log_d, f = np.log(theta["d"]), theta["f"]
+    left, middle, right = (
+        f * np.logaddexp(0, (x - log_d) / f) for x in (first, (first + last) / 2, last)
+    )
+    bend = ((left + right) / 2 - middle) / (last - first)
+    freedom = max(len(curve) - 3 - 3 * np.shape(z_c)[-1], 0)
+    spread = np.ptp(curve.log_y)
+    error = max(curve.scatter, 0.002 * spread) / spread
+    magnified = np.hypot(1, np.sqrt(freedom) * bend / error)
+    return -np.log(magnified * np.cosh(z_c)).sum(axis=-1)

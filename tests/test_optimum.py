@@ -14,7 +14,7 @@ from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
 from bayes_bnsl.optimum import Mode, around, find_modes
 from bayes_bnsl.priors import Scale
-from problems import NAMED, simulated
+from problems import NAMED, log_shrinks, simulated
 
 TOPS = np.array([[-3.0, 1.0], [3.0, 0.0], [0.0, -4.0]])
 HEIGHTS = np.log([0.2, 0.5, 0.3])
@@ -125,7 +125,9 @@ class TestLogDensity:
             prior = sum(norm.logpdf(value).sum() for value in z.values())
             log_mu = law.log_mu(curve.log_x, theta)
             likelihood = log_density(curve.y, log_mu, theta["sigma"]).sum()
-            assert posterior.log_density(position)[0] == pytest.approx(prior + likelihood, rel=1e-9)
+            changes = z["z_c"][0, 0] if "z_c" in z else None
+            expected = prior + likelihood + log_shrinks(curve, theta, changes)
+            assert posterior.log_density(position)[0] == pytest.approx(expected, rel=1e-9)
 
 
 class TestModesOfLaws:

@@ -16,7 +16,7 @@ from bayes_bnsl import model as models
 from bayes_bnsl import nuts, sampling
 from bayes_bnsl.compiled import compile_law
 from bayes_bnsl.priors import Scale
-from problems import NAMED, PROBLEMS, simulated
+from problems import NAMED, PROBLEMS, log_shrinks, simulated
 
 
 def same_draws(one, other):
@@ -272,16 +272,6 @@ class TestTempered:
         assert 0.6 < share < 0.95
         np.testing.assert_allclose(shares, share, atol=4 * np.sqrt(share * (1 - share) / 200))
 
-    def log_shrinks(self, fit, z):
-        """Return the log derivative of z_c by what the sampler sees in its place, m sinh(z_c)."""
-        curve, posterior = fit.curve, fit.posterior
-        log_d, f = (np.log(posterior["d"]).values[..., 0], posterior["f"].values[..., 0])
-        first, last = curve.log_x[[0, -1]]
-        height = [f * np.logaddexp(0, (x - log_d) / f) for x in (first, (first + last) / 2, last)]
-        bend = ((height[0] + height[2]) / 2 - height[1]) / (last - first)
-        errors = curve.scatter / np.ptp(curve.log_y) / np.sqrt(len(curve) - 6)
-        return -np.log(np.hypot(1, bend / errors) * np.cosh(z))
-
     def test_statistics_are_those_of_the_draws(self, tempered):
         fit = tempered[0]
         statistics = fit.data["sample_stats"]
@@ -291,7 +281,8 @@ class TestTempered:
             for z in (coordinates[name].transpose("chain", "draw", ...) for name in coordinates)
         )
         log_likelihood = fit.data["log_likelihood"]["y"].sum("obs_id")
-        shrinks = self.log_shrinks(fit, coordinates["z_c"].values[..., 0])
+        theta = {name: fit.posterior[name].values for name in ("d", "f")}
+        shrinks = log_shrinks(fit.curve, theta, coordinates["z_c"].values)
         expected = log_prior + log_likelihood + shrinks
         np.testing.assert_allclose(statistics["logp"], expected, rtol=1e-9)
         arrived = [len(np.unique(chain[chain >= 0])) for chain in statistics["restart"].values]
