@@ -48,15 +48,15 @@ def simulated(n_breaks, seed):
 
 def count_breaks(n_breaks, seed, cores):
     """Return the row of a simulated curve: what is chosen for it."""
-    return verdicts(compared(simulated(n_breaks, seed), BROKEN, cores))
+    return verdicts(*compared(simulated(n_breaks, seed), BROKEN, cores))
 
 
 def choose_law(folder, number, cores):
     """Return the row of a public curve: what is chosen for it, and how that forecasts the rest."""
     curve = bb.read_benchmark(folder)[number]
-    choices = compared(curve.seen, [*BROKEN, *RIVALS], cores)
+    choices, seconds = compared(curve.seen, [*BROKEN, *RIVALS], cores)
     row = {"curve": curve.name, "source": curve.source, "points": len(curve.seen)}
-    row |= verdicts(choices)
+    row |= verdicts(choices, seconds)
     for way, choice in choices.items():
         if choice.weights.any():
             ahead = {"average": choice, "simplest": choice.fits[choice.simplest]}
@@ -69,22 +69,22 @@ def choose_law(folder, number, cores):
 
 
 def compared(curve, laws, cores):
-    """Return the comparisons by leave-one-out and, of the same fits, by evidence."""
+    """Return comparisons by leave-one-out and, of the same fits, by evidence; and its seconds."""
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bb.NotConvergedWarning)  # the row says it
         first = bb.compare(curve, laws, by=WAYS[0], seed=1, progress=False, cores=cores)
-        took = time.perf_counter() - began
-        choices = {way: bb.compare(first.fits, by=way) for way in WAYS[1:]}
-    return {WAYS[0]: first, "seconds": took} | choices
+        seconds = time.perf_counter() - began
+        others = {way: bb.compare(first.fits, by=way) for way in WAYS[1:]}
+    return {WAYS[0]: first} | others, seconds
 
 
-def verdicts(choices):
-    """Return what each comparison says, and take from it how long it took."""
-    row = {"seconds": f"{choices.pop('seconds'):.1f}"}
+def verdicts(choices, seconds):
+    """Return what each comparison says."""
+    row = {"seconds": f"{seconds:.1f}"}
     for way, choice in choices.items():
         table = choice.table
-        row["statuses"] = " ".join(table["status"].sort_index().map("{}".format))
+        row["statuses"] = " ".join(table["status"].sort_index())
         for column in ("elpd_diff", "dse", "weight"):
             each = table[column].dropna()
             row[f"{way} {column}"] = "; ".join(f"{law}: {value:.3f}" for law, value in each.items())
