@@ -11,6 +11,7 @@ import bayes_bnsl as bb
 from bayes_bnsl import density, draws
 from bayes_bnsl.distributions import log_density_of
 from bayes_bnsl.draws import Problem, flattened
+from problems import log_shrinks
 
 
 def coordinates(fit):
@@ -19,7 +20,7 @@ def coordinates(fit):
 
 @pytest.mark.parametrize("which", ["limit_fit", "addition_fit", "own_fit", "custom_fit"])
 def test_prior_and_likelihood_are_what_was_sampled(which, request):
-    """Up to the Jacobian of transformations, which breaks and the user's priors have."""
+    """Up to the Jacobian of the transformations of the user's priors, which `own_fit` has."""
     fit = request.getfixturevalue(which)
     values = coordinates(fit)
     prior = sum(
@@ -29,7 +30,10 @@ def test_prior_and_likelihood_are_what_was_sampled(which, request):
     likelihood = density.log_likelihood(fit, values)
     np.testing.assert_allclose(likelihood, fit.data["log_likelihood"]["y"], rtol=1e-9)
     total = prior + likelihood.sum(axis=-1)
-    if which == "limit_fit":
+    if which == "addition_fit":
+        theta = {name: fit.posterior[name].values for name in ("d", "f")}
+        total = total + log_shrinks(fit.curve, theta, values["z_c"])
+    if which in ("limit_fit", "addition_fit"):
         sampled = fit.data["sample_stats"]["logp"].values
         np.testing.assert_allclose(total - total.mean(), sampled - sampled.mean(), atol=1e-6)
     assert np.all(np.isfinite(total))

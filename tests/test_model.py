@@ -189,7 +189,7 @@ class TestPrior:
                 theta = Problem(curve, law, LogNormal(), {}, Scale.of(curve)).parameters(free)
                 breaks = {key: theta[key][0, i] for key in ("d", "f")}
                 expected += log_shrinks(curve, breaks, point["z_c"])
-            assert log_density(as_sampled(model, point)) == pytest.approx(expected, rel=1e-10)
+            assert log_density(as_sampled(model, point)) == pytest.approx(expected, rel=1e-12)
 
     def test_one_of_the_users_replaces_the_default(self):
         default = draw_prior(build("M1"), 2000).prior
