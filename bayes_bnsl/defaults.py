@@ -32,7 +32,10 @@ from bayes_bnsl.priors import Scale
 __all__ = ["least_scatter", "noise_parameters", "parameters", "sharpness"]
 
 NOISE_SHARE = 0.02
-"""Prior median of the size of residuals as a share of the range of log y."""
+"""Prior median of the scatter from point to point, as a share of the range of log y."""
+
+MISFIT_SHARE = 0.04
+"""Prior median of how far points stray together, as a share of the range of log y."""
 
 AT_THE_END = 0.05
 """How wide, in units of the log range, the passage is from breaks in the data to those beyond."""
@@ -254,23 +257,19 @@ def noise_parameters(
     theta = {name: given[name] for name in noise.parameters if name in given}
     if isinstance(noise, StudentT) and "nu" not in theta:
         theta["nu"] = xp.exp(np.log(8) + 0.8 * coordinate("nu"))
-    if isinstance(noise, Correlated) and "ell" not in theta:
-        log_range = scale.log_x_last - scale.log_x_first
-        theta["ell"] = log_range * (0.1 * xp.exp(coordinate("ell")) + 0.25 * scale.gap)
-    sigma_free = not any(name in theta for name in noise.scales)
-    tau_free = isinstance(noise, Correlated) and "tau" not in theta
+    if isinstance(noise, Correlated):
+        if "tau" not in theta:
+            theta["tau"] = MISFIT_SHARE * scale.spread * xp.exp(1.2 * coordinate("tau"))
+        if "ell" not in theta:
+            log_range = scale.log_x_last - scale.log_x_first
+            reach = 0.3 * xp.exp(1.5 * coordinate("ell"))
+            theta["ell"] = log_range * (reach + 0.25 * scale.gap)
     level: Any = None
-    if sigma_free or tau_free:
+    if not any(name in theta for name in noise.scales):
         level = NOISE_SHARE * scale.spread * xp.exp(coordinate("sigma"))
-    if sigma_free and tau_free:  # the level is that of both together, the data know it best
-        odds = UNIFORM * coordinate("tau")
-        theta["tau"] = level * xp.sqrt(sigmoid(odds, xp))
-        level = level * xp.sqrt(sigmoid(-odds, xp))
-    elif tau_free:
-        theta["tau"] = level
     if noise.changing:
         _add_ends_of_sigma(noise, theta, level, coordinate, xp)
-    elif sigma_free:
+    elif level is not None:
         theta["sigma"] = level
     return theta
 

@@ -127,7 +127,7 @@ def build_model(
         level = residual_level(pt.mean(residual**2), of_curve)
 
         def of_residuals(name: str) -> Any:
-            if name != "sigma":
+            if name != "sigma" or isinstance(noise, Correlated):  # the process is in residuals too
                 return coordinate(name)
             return _seen_as(Recentred(), "z_sigma", 0.0, 1.0, level)
 
