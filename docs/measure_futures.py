@@ -4,7 +4,9 @@ Curves are drawn from the default priors of BNSL(1), 2, 10 and 100 times the las
 and forecasts are scored on new observations there. ``model``: 20 points with lognormal noise, as
 the fit assumes. ``few``: 8 points. ``correlated``: residuals that hang together. ``hidden``: a
 break within the decade beyond the data, after which the curve falls by 1.5 to 4 times its slope or
-by a share of it as small. One row of a CSV file is written for each curve and way to forecast it.
+by a share of it as small. ``simple``: 50 points of a curve with three breaks and 0.4 % noise, to
+which one break and `Correlated` noise are fitted. One row of a CSV file is written for each curve
+and way to forecast it.
 """
 
 import argparse
@@ -18,8 +20,9 @@ import bayes_bnsl as bb
 
 HORIZONS = (2, 10, 100)
 LAW = bb.BNSL(1)
-SCENARIOS = ("model", "few", "correlated", "hidden")
-WAYS = ("true law", "average")
+SCENARIOS = ("model", "few", "correlated", "hidden", "simple")
+N_POINTS = {"few": 8, "simple": 50}
+WAYS = ("BNSL(1)", "average")
 LAWS = [bb.BNSL(n) for n in range(3)]
 FORECASTS = {"": 0.0, " + unseen": "learned"}
 SCORES = ("inside", "width", "crps")
@@ -29,17 +32,20 @@ def simulated(scenario, number):
     """Return the points of one curve, and those ahead."""
     seed = (SCENARIOS.index(scenario), number)
     generator = np.random.default_rng(seed)
-    x = np.geomspace(1, 1e3, 8 if scenario == "few" else 20)
+    x = np.geomspace(1, 1e3, N_POINTS.get(scenario, 20))
+    drawn = bb.BNSL(3) if scenario == "simple" else LAW
     noise = bb.Correlated() if scenario == "correlated" else bb.LogNormal()
     ahead = x[-1] * np.array(HORIZONS, dtype=float)
     while True:  # until the curve falls, as losses do, and y is a number
         try:
-            _, theta = bb.draw_curve(LAW, x, noise=noise, seed=int(generator.integers(2**31)))
+            _, theta = bb.draw_curve(drawn, x, noise=noise, seed=int(generator.integers(2**31)))
         except ValueError:
             continue
         theta = {name: value.values for name, value in theta.items()}
-        law = LAW
-        if scenario == "hidden":
+        law = drawn
+        if scenario == "simple":
+            theta["sigma"] = 0.004
+        elif scenario == "hidden":
             law, theta = bb.BNSL(2), broken_again(theta, np.log(x[-1]), generator)
         slopes = law.log_slope(np.log(np.array([x[-1], ahead[-1]])), theta)
         if np.all(slopes < 0):
@@ -65,7 +71,7 @@ def forecast_once(scenario, number, way, cores):
         known = bb.compare(seen, LAWS, by="evidence", noise="auto", **settings)
         row = {"status": " ".join(str(share) for share in known.weights.round(3))}
     else:
-        noise = bb.Correlated() if scenario == "correlated" else bb.LogNormal()
+        noise = bb.Correlated() if scenario in ("correlated", "simple") else bb.LogNormal()
         known = bb.fit(seen, LAW, noise=noise, **settings)
         row = {"status": known.status.name}
     for label, rate in FORECASTS.items():

@@ -35,7 +35,6 @@ def rows():
     _, two = draw(BNSL(2))
     _, m1 = draw(M1())
     _, correlated = draw(M1(), Correlated())
-    share = correlated["tau"] ** 2 / (correlated["sigma"] ** 2 + correlated["tau"] ** 2)
     _, tails = draw(M1(), StudentT(changing=True))
     _, m2 = draw(M2())
     _, m3 = draw(M3())
@@ -73,7 +72,7 @@ def rows():
         ("M4", "`alpha`", "1", m4["alpha"]),
         ("M4", "`c`", mean, m4["c"]),
         ("all", "`sigma`", "spread", one["sigma"]),
-        ("`Correlated`", "correlated share of the variance", "1", share),
+        ("`Correlated`", "`tau`", "spread", correlated["tau"]),
         ("`Correlated`", "`ell`, for 14 points", "log range", correlated["ell"]),
         ("`StudentT`", "`nu`", "1", tails["nu"]),
         (

@@ -12,7 +12,7 @@ from scipy.stats import gamma, kstest
 from bayes_bnsl import defaults
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
-from bayes_bnsl.noises import LogNormal
+from bayes_bnsl.noises import Correlated, LogNormal
 from bayes_bnsl.priors import Prior, Scale
 from problems import PROBLEMS, simulated
 
@@ -293,3 +293,26 @@ class TestNoiseParameters:
             "sigma": 0.3
         }
         assert z.drawn == {}
+
+    def test_points_stray_together_by_a_share_of_the_spread(self):
+        z = Coordinates(0)
+        theta = defaults.noise_parameters(Correlated(), SCALE, {}, z)
+        log_range = SCALE.log_x_last - SCALE.log_x_first
+        for name, centre, width in (("sigma", 0.02, 1.0), ("tau", 0.04, 1.2)):
+            expected = np.log(centre * SCALE.spread) + width * z.drawn[name]
+            np.testing.assert_allclose(np.log(theta[name]), expected)
+        reach = theta["ell"] / log_range - 0.25 * SCALE.gap
+        np.testing.assert_allclose(np.log(reach), np.log(0.3) + 1.5 * z.drawn["ell"])
+
+    @pytest.mark.parametrize("fixed", ["sigma", "tau", "ell"])
+    def test_what_is_given_of_correlated_noise_leaves_the_others_alone(self, fixed):
+        z, asked = {"sigma": 0.3, "tau": -1.0, "ell": 0.7}, []
+
+        def coordinate(name):
+            asked.append(name)
+            return z[name]
+
+        free = defaults.noise_parameters(Correlated(), SCALE, {}, z.__getitem__)
+        theta = defaults.noise_parameters(Correlated(), SCALE, {fixed: 0.5}, coordinate)
+        assert theta == free | {fixed: 0.5}
+        assert sorted(asked) == sorted(set(z) - {fixed})
