@@ -22,6 +22,7 @@ __all__ = [
     "Magnified",
     "Recentred",
     "Standardized",
+    "Stretched",
     "best_so_far",
     "best_so_far_logp",
     "correlated",
@@ -99,6 +100,12 @@ def residual_level(mean_square: Any, scale: Scale) -> Any:
     return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
 
 
+def end_width(tau: Any, sigma: Any, scale: Scale) -> Any:
+    """Return about how uncertain points that stray together leave an end, at most 1: its prior."""
+    square = (tau**2 + 0.25 * sigma**2) / scale.spread**2
+    return pt.sqrt(square / (1 + square))
+
+
 def normal(mean: Any, sd: Any, level: Any, size: Any) -> Any:
     """Return a normal variable, which the level does not enter."""
     return pm.Normal.dist(mean, sd, size=size)
@@ -132,6 +139,28 @@ class Recentred(Transform):
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Return 0: a shift leaves volumes alone."""
         return pt.zeros_like(value)
+
+
+class Stretched(Transform):
+    """What the sampler sees in place of an end of the curve: its distance from the points there.
+
+    With `Correlated` noise points fix the curve as narrowly as they stray together from it, and
+    that may be little or much: a funnel. In units of how far they stray it is gone.
+    """
+
+    name = "stretched"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """Return the variable in units of the level."""
+        return value / _level(inputs)
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """Return the variable."""
+        return value * _level(inputs)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Return the log of the level."""
+        return pt.log(_level(inputs)) + pt.zeros_like(value)
 
 
 class Magnified(Transform):

@@ -21,10 +21,12 @@ from bayes_bnsl.distributions import (
     Magnified,
     Recentred,
     Standardized,
+    Stretched,
     best_so_far,
     best_so_far_logp,
     correlated,
     correlated_logp,
+    end_width,
     log_normal,
     log_normal_logp,
     log_student,
@@ -119,19 +121,30 @@ def build_model(
             level = pt.stack([constant["resolution"][i] * bend for i, bend in enumerate(bends)])
             return _seen_as(Magnified(), "z_c", 0.0, 1.0, level, "brk", shape=law.n_breaks)
 
-        of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
-        theta = defaults.parameters(law, of_curve, given, coordinate, pt, change=change)
-        log_x = pt.log(constant["x"])
-        log_mu = law.log_mu(log_x, theta, pt)
-        residual = pt.log(constant["y_observed"]) - log_mu
-        level = residual_level(pt.mean(residual**2), of_curve)
+        def end(name: str, *, per_break: bool = False) -> Any:
+            if name not in ("first", "last"):
+                return coordinate(name, per_break=per_break)
+            return _seen_as(Stretched(), f"z_{name}", 0.0, 1.0, width)
 
         def of_residuals(name: str) -> Any:
-            if name != "sigma" or isinstance(noise, Correlated):  # the process is in residuals too
+            if name != "sigma":
                 return coordinate(name)
             return _seen_as(Recentred(), "z_sigma", 0.0, 1.0, level)
 
-        theta |= defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
+        log_x = pt.log(constant["x"])
+        of_noise = {name: given.pop(name) for name in noise.parameters if name in given}
+        if isinstance(noise, Correlated):  # the law lies where the noise lets it
+            of_noise = defaults.noise_parameters(noise, of_curve, of_noise, coordinate, pt)
+            width = end_width(of_noise["tau"], noise.scale(of_noise, xp=pt, place=0.5), of_curve)
+            theta = defaults.parameters(law, of_curve, given, end, pt, change=change)
+            log_mu = law.log_mu(log_x, theta, pt)
+        else:  # the noise is what the law leaves
+            theta = defaults.parameters(law, of_curve, given, coordinate, pt, change=change)
+            log_mu = law.log_mu(log_x, theta, pt)
+            residual = pt.log(constant["y_observed"]) - log_mu
+            level = residual_level(pt.mean(residual**2), of_curve)
+            of_noise = defaults.noise_parameters(noise, of_curve, of_noise, of_residuals, pt)
+        theta |= of_noise
         _name_parameters(law, noise, theta, model)
         place = of_curve.place(log_x, pt)
         scatter = noise.scale(theta, constant.get("log_se"), pt, place=place)

@@ -1,8 +1,9 @@
 """From a curve to a fit: climb to the modes, then NUTS, then tempered chains if it did not mix.
 
-Chains of NUTS start dispersed over the modes. If their draws do not meet the bar of
-:class:`~bayes_bnsl.status.Status`, chains are tempered (:func:`~bayes_bnsl.tempering.rounds`), in
-rounds that grow until their draws do, or the next would need more than `max_gradients`.
+Chains of NUTS start dispersed over the modes, and go on with smaller steps if they diverged. If
+their draws do not meet the bar of :class:`~bayes_bnsl.status.Status`, chains are tempered
+(:func:`~bayes_bnsl.tempering.rounds`), in rounds that grow until their draws do, or the next would
+need more than `max_gradients`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ MOST_POINTS = 1000
 
 CREDIBLE = 10.0
 """Modes whose log density is within this of the highest get chains."""
+
+SMALL_STEPS = 0.99
+"""Acceptance that NUTS aims at when its steps were too large."""
+
+OFTEN = 0.001
+"""Share of transitions that diverged from which on steps were too large, though chains disagree."""
 
 UNMIXED = ("chains_disagree", "divergent", "few_draws")
 """What tempered chains mend."""
@@ -96,7 +103,7 @@ def fit(
     tune : int, default 500
         Steps of NUTS at the start that adapt it and are not kept.
     target_accept : float, default 0.8
-        Acceptance that the step is adapted to; rounds after divergent ones take smaller steps.
+        Acceptance that the step is adapted to. Chains that diverge go on with smaller steps.
     sampler : {"nutpie", "pymc"}
         Whose NUTS: nutpie's, or PyMC's own, which is slower, and is not followed by tempered
         chains.
@@ -167,15 +174,17 @@ def fit(
     positions = np.concatenate(
         [around(credible[k % len(credible)], log_density, 1, generator) for k in range(chains)]
     )
-    settings = nuts.Settings(draws, tune, target_accept)
-    if sampler == "pymc":
-        drawn = nuts.sample_with_pymc(
-            problem, positions, seed, settings, cores=cores or chains, progress=progress
-        )
-    else:
+
+    def sampled(positions: Any, target_accept: float) -> nuts.Drawn:
+        """Return draws of NUTS."""
+        settings = nuts.Settings(draws, tune, target_accept)
+        if sampler == "pymc":
+            return nuts.sample_with_pymc(
+                problem, positions, seed, settings, cores=cores or chains, progress=progress
+            )
         seeds = [int(number) for number in generator.integers(2**31, size=chains)]
         with chains_progress(chains, draws + tune, shown=progress) as report:
-            drawn = nuts.sample_with_nutpie(
+            return nuts.sample_with_nutpie(
                 compiled, data, positions, seeds, settings, cores=cores or chains, report=report
             )
 
@@ -186,7 +195,11 @@ def fit(
         parameters = problem.parameters(kept.values)
         return kept, parameters, problem.diagnose(kept.values, parameters, kept.statistics)
 
-    drawn, parameters, status = judged(drawn)
+    drawn, parameters, status = judged(sampled(positions, target_accept))
+    often = np.mean(drawn.statistics["diverging"]) > OFTEN
+    if sampler == "nutpie" and (often or status.name == "divergent"):
+        smaller = max(target_accept, SMALL_STEPS)
+        drawn, parameters, status = judged(sampled(drawn.positions[:, -1], smaller))
     if sampler == "nutpie" and status.name in UNMIXED:
         tempered = tempering.rounds(
             compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
