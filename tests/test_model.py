@@ -28,11 +28,11 @@ from bayes_bnsl import (
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import check_arguments
 from bayes_bnsl.compiled import compile_law
-from bayes_bnsl.distributions import Magnified
+from bayes_bnsl.distributions import Magnified, Stretched
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
 from bayes_bnsl.priors import Scale
-from problems import NAMED, PROBLEMS, log_shrinks, simulated
+from problems import NAMED, PROBLEMS, log_shrinks, simulated, simulated_correlated
 
 QUICK = {"mode": "FAST_COMPILE"}
 
@@ -189,6 +189,19 @@ class TestPrior:
                 theta = Problem(curve, law, LogNormal(), {}, Scale.of(curve)).parameters(free)
                 breaks = {key: theta[key][0, i] for key in ("d", "f")}
                 expected += log_shrinks(curve, breaks, point["z_c"])
+            assert log_density(as_sampled(model, point)) == pytest.approx(expected, rel=1e-12)
+
+    def test_density_with_ends_as_wide_as_points_stray_together(self):
+        curve = simulated_correlated(seed=1)
+        model = build_model(curve, M1(), noise=Correlated())
+        log_density = model.compile_logp(vars=model.free_RVs, **QUICK)
+        free = draw_free(model, 3)
+        for i in range(3):
+            point = {key: value[0, i] for key, value in free.items()}
+            tau, sigma = 0.04 * np.exp(1.2 * point["z_tau"]), 0.02 * np.exp(point["z_sigma"])
+            variance = tau**2 + 0.25 * sigma**2
+            expected = sum(norm.logpdf(value).sum() for value in point.values())
+            expected += 2 * 0.5 * np.log(variance / (1 + variance))
             assert log_density(as_sampled(model, point)) == pytest.approx(expected, rel=1e-12)
 
     def test_one_of_the_users_replaces_the_default(self):
@@ -412,17 +425,19 @@ class TestNoise:
             np.testing.assert_array_equal(model[name].get_value(), data[name])
 
 
-class TestMagnified:
-    """What the sampler sees in place of the change at a break."""
-
-    def test_leads_back_with_its_derivative(self):
+class TestWhatTheSamplerSees:
+    @pytest.mark.parametrize(
+        ("transform", "level"),
+        [(Magnified(), [0.0, 1.0, 30.0, 400.0]), (Stretched(), [1.0, 0.3, 0.01, 1e-4])],
+    )
+    def test_leads_back_with_its_derivative(self, transform, level):
         z = pt.vector("z")
-        inputs = (None, 0.0, 1.0, pt.as_tensor([0.0, 1.0, 30.0, 400.0]), None)
-        seen = Magnified().forward(z, *inputs)
+        inputs = (None, 0.0, 1.0, pt.as_tensor(level), None)
+        seen = transform.forward(z, *inputs)
         value = pt.vector("value")
-        again = Magnified().backward(value, *inputs)
+        again = transform.backward(value, *inputs)
         slope = pt.grad(again.sum(), value)
-        at, log_slope = slope, Magnified().log_jac_det(value, *inputs)
+        at, log_slope = slope, transform.log_jac_det(value, *inputs)
         both = pytensor.function([value], [again, at, log_slope], **QUICK)
         forth = pytensor.function([z], seen, **QUICK)
         for start in (np.array([0.3, -0.2, 1.5, -2.5]), np.zeros(4)):
@@ -443,6 +458,22 @@ class TestMagnified:
             positions = np.zeros((len(seen), compiled.dimensions))
             positions[:, number("z_d")] = z_d
             positions[:, number("z_c")] = seen
+            densities = np.array([log_density(position)[0] for position in positions])
+            weights = np.exp(densities - densities.max())
+            mean = np.average(seen, weights=weights)
+            assert 0.3 < np.sqrt(np.average((seen - mean) ** 2, weights=weights)) < 3
+
+    def test_is_as_wide_where_points_stray_little_and_much(self):
+        """Given all else, an end is known as narrowly as points stray, and by the prior at most."""
+        curve = simulated_correlated(seed=1)
+        compiled = compile_law(curve, M1(), Correlated(), {})
+        data = models.model_data(curve, M1(), Correlated(), {}, Scale.of(curve))
+        log_density, number = compiled.log_density(data), compiled.free.index
+        seen = np.linspace(-8, 8, 161)
+        for z_tau in (-2.5, 0.0, 2.5):
+            positions = np.zeros((len(seen), compiled.dimensions))
+            positions[:, number("z_tau")] = z_tau
+            positions[:, number("z_first")] = seen
             densities = np.array([log_density(position)[0] for position in positions])
             weights = np.exp(densities - densities.max())
             mean = np.average(seen, weights=weights)
