@@ -16,23 +16,26 @@ from bayes_bnsl.calibration import calibrate_once, quantity_names
 from bayes_bnsl.uniformity import Ranks
 
 PICTURE = Path(__file__).parent / "pictures" / "calibration.png"
+NOISES = {noise.name: noise for noise in (bb.LogNormal(), bb.StudentT(), bb.Correlated())}
 CALIBRATED = ["BNSL(0)", "BNSL(1)", "BNSL(2)", "M1", "M2", "M3", "M4"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser, CALIBRATED)
+    parser.add_argument("--noise", choices=NOISES, default="LogNormal")
     parser.add_argument("--count", type=int, default=300, help="simulated curves of each law")
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
     calibrations, raised = [], {}
-    for name in options.laws:
+    for law in options.laws:
+        name = law if options.noise == "LogNormal" else f"{law}, {options.noise}"
         rows = measure(
             options.folder / f"calibration_{name}.csv",
-            ["number", "status", *quantity_names(LAWS[name])],
+            ["number", "status", *quantity_names(LAWS[law], NOISES[options.noise])],
             {
-                (str(number),): (name, number, chains_at_once(options.workers))
+                (str(number),): (law, options.noise, number, chains_at_once(options.workers))
                 for number in range(0, options.count, options.every)
             },
             simulate_and_rank,
@@ -45,18 +48,19 @@ def main():
     draw(calibrations, options.picture)
 
 
-def simulate_and_rank(name, number, cores):
+def simulate_and_rank(law, noise, number, cores):
     """Return the row of one simulated curve."""
-    result = calibrate_once(LAWS[name], number, cores=cores)
+    result = calibrate_once(LAWS[law], number, noise=NOISES[noise], cores=cores)
     return {"status": result.status, **result.ranks}
 
 
 def gathered(name, rows):
     """Return the calibration that rows of a file hold."""
-    quantities = quantity_names(LAWS[name])
-    return bb.Calibration.of(
-        name, [Ranks({key: int(row[key]) for key in quantities}, row["status"]) for row in rows]
-    )
+    ranks = []
+    for row in rows:
+        of_row = {key: int(row[key]) for key in row if key not in ("number", "status")}
+        ranks.append(Ranks(of_row, row["status"]))
+    return bb.Calibration.of(name, ranks)
 
 
 def table(calibrations, raised):

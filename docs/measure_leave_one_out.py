@@ -1,16 +1,21 @@
 """Measure the estimators of leave-one-out against what is known; numbers of choosing.md.
 
-First ten points on a line, where the density of each point given the others has a closed form.
-Then BNSL(1) and one surprising point of four-digit addition: the mean density over draws that have
-not seen it, and Bennett's acceptance ratio of draws without and with it, from several seeds.
+``line``: ten points on a line, where the density of each point given the others has a closed form.
+``surprise``: BNSL(1) and one surprising point of four-digit addition: the mean density over draws
+that have not seen it, and Bennett's acceptance ratio of draws without and with it, from several
+seeds. ``refits``: the smallest public curves with eight points or more, eight laws, and for each
+point the mean density over draws of a fit without it; one row of a CSV file for each curve and law.
 """
 
+import argparse
 import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from measuring import LAWS, chains_at_once, folder_argument, markdown, measure
 
 import bayes_bnsl as bb
 from bayes_bnsl.density import joint_log_density, log_evidence_ratio, log_mean_exp
@@ -58,7 +63,75 @@ def surprise():
         )
 
 
-if __name__ == "__main__":
+def small_curves(folder):
+    """Return the numbers of the smallest curves with eight points or more, and the curves."""
+    seen = {number: curve.seen for number, curve in enumerate(bb.read_benchmark(folder))}
+    large = [number for number in seen if len(seen[number]) >= 8]
+    return {number: seen[number] for number in sorted(large, key=lambda n: len(seen[n]))[:5]}
+
+
+def against_refits(folder, number, label, cores):
+    """Return the row of one law and curve: leave-one-out beside a fit without each point."""
+    curve, law = small_curves(folder)[number], LAWS[label]
+    settings = {"progress": False, "cores": cores}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bb.NotConvergedWarning)  # the row says it
+        whole = bb.fit(curve, law, seed=1, **settings)
+        scores = bb.leave_one_out(whole, **settings)
+        exact, converged = [], whole.status.ok
+        for left in np.eye(len(curve), dtype=bool):
+            without = bb.fit(
+                curve.take(~left), law, scale=whole.scale, seed=2, draws=2000, **settings
+            )
+            exact.append(log_mean_exp(joint_log_density(without, curve.take(left))))
+            converged &= without.status.ok
+    errors = scores["elpd"].values - exact
+    estimated = scores["method"].values != "refit"
+    return {
+        "curve": curve.name,
+        "status": "converged" if converged else "not all converged",
+        "points": len(curve),
+        "refits": int(np.sum(~estimated)),
+        "error of elpd": f"{errors.sum():.4f}",
+        "largest of a point": f"{np.abs(errors).max():.4f}",
+        "largest estimated": f"{np.abs(errors[estimated]).max(initial=0.0):.4f}",
+        "lowest elpd of a point": f"{np.min(exact):.2f}",
+    }
+
+
+def refits(options):
+    """Print how far leave-one-out is from exact refits."""
+    columns = [
+        *("number", "law", "curve", "status", "points", "refits", "error of elpd"),
+        *("largest of a point", "largest estimated", "lowest elpd of a point"),
+    ]
+    jobs = {
+        (str(number), law): (options.data, number, law, chains_at_once(options.workers))
+        for number in small_curves(options.data)
+        for law in LAWS
+    }
+    path = options.folder / "leave_one_out.csv"
+    rows = pd.DataFrame(
+        measure(path, columns, jobs, against_refits, workers=options.workers)
+    ).sort_values(["number", "law"])
+    print(markdown(columns[1:], rows[columns[1:]].values.tolist()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", choices=["line", "surprise", "refits"])
+    parser.add_argument("--data", type=folder_argument, help="folder of the public benchmark")
+    parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
+    parser.add_argument("--workers", type=int, default=1, help="processes that measure")
+    options = parser.parse_args()
+    if options.study == "refits":
+        if options.data is None:
+            parser.error("refits needs --data")
+        refits(options)
+        return
     warnings.simplefilter("error")
-    on_a_line()
-    surprise()
+    {"line": on_a_line, "surprise": surprise}[options.study]()
+
+
+if __name__ == "__main__":
+    main()
