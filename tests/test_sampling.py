@@ -519,6 +519,18 @@ class TestNoise:
             for name, true in {"a": 5.0, "b": -0.35, "tau": 0.04, "ell": 1.0}.items():
                 assert inside[name][0] < true < inside[name][1], name
 
+    def test_chains_that_diverge_go_on_with_smaller_steps(self, monkeypatch):
+        theta = {"a": 0.12, "b": 6.0, "c0": 0.22, "sigma": 0.004, "tau": 0.02, "ell": 0.8}
+        x = np.geomspace(1e3, 1e6, 42)
+        curve = bb.simulate(bb.BNSL(0), theta, x, bb.Correlated(), seed=1)
+        settings = {"noise": bb.Correlated(), "max_gradients": 1, "seed": 1, "progress": False}
+        fit = bb.fit(curve, bb.BNSL(0), **settings)
+        assert fit.status.ok, str(fit.status)
+        assert fit.status.restarts == 0  # no chain was tempered
+        monkeypatch.setattr(sampling, "SMALL_STEPS", 0.8)
+        with pytest.warns(bb.NotConvergedWarning):
+            assert bb.fit(curve, bb.BNSL(0), **settings).status.divergences > 4
+
     def test_one_compilation_serves_one_run_and_several(self, correlated_fit, runs_fit):
         made = [
             compile_law(fit.curve, fit.law, fit.noise, fit.priors)
