@@ -51,14 +51,6 @@ Importance sampling is called reliable up to 0.7. But between 0.4 and 0.7 its er
 where moving the draws leaves less than 0.1 (docs/measure_leave_one_out.py, against a closed form).
 """
 
-REFIT_ABOVE = 0.5
-"""Pareto k above which the law is fitted anew, if draws could be moved.
-
-Up to 0.5 the weights have a finite variance. Draws that still need more, when all has been tried to
-move them, have not arrived: errors of 0.9 have been seen (docs/measure_leave_one_out.py, against
-refits).
-"""
-
 UNITS = ("point", "x", "run")
 
 
@@ -76,8 +68,7 @@ def leave_one_out(
         points of a group are foreseen together.
     repair : bool, default True
         Whether points whose Pareto k is high are repaired: by moment matching from 0.4 on, and by a
-        fit without them if it then is above 0.5; with `Correlated` noise, of which draws are not
-        moved, by a fit without them above ``good_k``.
+        fit without them if it stays above ``good_k``.
     **settings
         Of those fits, as for :func:`fit`: ``draws``, ``max_gradients`` and the like.
 
@@ -148,8 +139,7 @@ def leave_one_out(
         method[smoothed.pareto_k.values != raw_k] = MOVED
     elpd, pareto_k = smoothed.elpd_i.values.copy(), smoothed.pareto_k.values.copy()
     if repair:
-        trusted = min(REFIT_ABOVE if independent else 1.0, smoothed.good_k)
-        for left in np.flatnonzero(~(pareto_k <= trusted)):
+        for left in np.flatnonzero(~(pareto_k <= smoothed.good_k)):
             method[left], refitted = _refit(fit, group == left, int(left), settings)
             if refitted is not None:
                 elpd[left], pareto_k[left] = refitted, np.nan
