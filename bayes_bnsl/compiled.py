@@ -23,6 +23,7 @@ from bayes_bnsl.arguments import Priors
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.draws import Draws
 from bayes_bnsl.family import Family
+from bayes_bnsl.family_model import build_family_model
 from bayes_bnsl.graphs import (
     AS_WRITTEN,
     QUICK,
@@ -188,7 +189,7 @@ def compile_law(curve: Curve, law: Law, noise: Noise, priors: Priors) -> Compile
 
 def compile_family(family: Family) -> Compiled:
     """Compile the model of a family, or take what was compiled for another one like it."""
-    return _compile(("family", *family.structure), lambda: models.build_family_model(family))
+    return _compile(("family", *family.structure), lambda: build_family_model(family))
 
 
 def _compile(key: tuple[Any, ...], build: Callable[[], pm.Model]) -> Compiled:

@@ -1,8 +1,8 @@
 """Curves of one family fitted together, so that each is known better than from its own points.
 
 All curves are one posterior, of which :class:`~bayes_bnsl.family.Family` is the prior and
-:func:`~bayes_bnsl.model.build_family_model` the model. Given what the family shares, curves are
-independent of one another: so each climbs to modes of its own, and chains start dispersed over
+:func:`~bayes_bnsl.family_model.build_family_model` the model. Given what the family shares, curves
+are independent of one another: so each climbs to modes of its own, and chains start dispersed over
 those of all of them.
 """
 

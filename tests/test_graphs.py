@@ -8,8 +8,9 @@ import pytest
 import bayes_bnsl as bb
 from bayes_bnsl.compiled import compile_family, compile_law
 from bayes_bnsl.family import Family
+from bayes_bnsl.family_model import build_family_model
 from bayes_bnsl.graphs import FEW, coordinates, gradient, position_of, value_of
-from bayes_bnsl.model import build_family_model, build_model, model_data
+from bayes_bnsl.model import build_model, model_data
 from bayes_bnsl.priors import Scale
 from problems import simulated
 

@@ -452,32 +452,30 @@ class TestWhatTheSamplerSees:
         priors = {"a": np.array(0.0)}
         compiled = compile_law(curve, BNSL(1), LogNormal(), priors)
         data = models.model_data(curve, BNSL(1), LogNormal(), priors, Scale.of(curve))
-        log_density, number = compiled.log_density(data), compiled.free.index
-        seen = np.linspace(-12, 12, 241)
         for z_d in (0.0, 4.0):
-            positions = np.zeros((len(seen), compiled.dimensions))
-            positions[:, number("z_d")] = z_d
-            positions[:, number("z_c")] = seen
-            densities = np.array([log_density(position)[0] for position in positions])
-            weights = np.exp(densities - densities.max())
-            mean = np.average(seen, weights=weights)
-            assert 0.3 < np.sqrt(np.average((seen - mean) ** 2, weights=weights)) < 3
+            assert 0.3 < width_of("z_c", compiled, data, z_d=z_d) < 3
 
     def test_is_as_wide_where_points_stray_little_and_much(self):
         """Given all else, an end is known as narrowly as points stray, and by the prior at most."""
         curve = simulated_correlated(seed=1)
         compiled = compile_law(curve, M1(), Correlated(), {})
         data = models.model_data(curve, M1(), Correlated(), {}, Scale.of(curve))
-        log_density, number = compiled.log_density(data), compiled.free.index
-        seen = np.linspace(-8, 8, 161)
         for z_tau in (-2.5, 0.0, 2.5):
-            positions = np.zeros((len(seen), compiled.dimensions))
-            positions[:, number("z_tau")] = z_tau
-            positions[:, number("z_first")] = seen
-            densities = np.array([log_density(position)[0] for position in positions])
-            weights = np.exp(densities - densities.max())
-            mean = np.average(seen, weights=weights)
-            assert 0.3 < np.sqrt(np.average((seen - mean) ** 2, weights=weights)) < 3
+            assert 0.3 < width_of("z_first", compiled, data, z_tau=z_tau) < 3
+
+
+def width_of(name, compiled, data, **given):
+    """Return the sd of what the sampler sees of a coordinate, given one and all others at zero."""
+    log_density, number = compiled.log_density(data), compiled.free.index
+    seen = np.linspace(-12, 12, 241)
+    positions = np.zeros((len(seen), compiled.dimensions))
+    for other, value in given.items():
+        positions[:, number(other)] = value
+    positions[:, number(name)] = seen
+    densities = np.array([log_density(position)[0] for position in positions])
+    weights = np.exp(densities - densities.max())
+    mean = np.average(seen, weights=weights)
+    return np.sqrt(np.average((seen - mean) ** 2, weights=weights))
 
 
 class TestStructure:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 import bayes_bnsl as bb
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.family import Family
-from bayes_bnsl.model import build_family_model
+from bayes_bnsl.family_model import build_family_model
 
 KNOWN = {"sigma": 0.02}
 SETTINGS = {"priors": KNOWN, "progress": False, "seed": 1}
