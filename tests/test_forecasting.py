@@ -156,7 +156,7 @@ class TestInterval:
         assert np.all(width["y"] > width["curve"])
 
     def test_grows_beyond_the_data(self, limit_fit):
-        ahead = bb.forecast(limit_fit, limit_fit.curve.x[-1] * np.array([1.0, 10.0, 100.0]))
+        ahead = bb.forecast(limit_fit, limit_fit.curve.x[-1] * np.array([1.0, 10.0, 100.0]), seed=1)
         band = np.log(bb.interval(ahead)["curve"])
         width = band.sel(bound="upper") - band.sel(bound="lower")
         assert np.all(np.diff(width) > 0)

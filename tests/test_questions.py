@@ -225,7 +225,7 @@ class TestGain:
         assert noise == pytest.approx(0.02 * np.sqrt(2), rel=0.05)
 
     def test_is_known_better_than_both_ends(self, line_fit):
-        ahead = np.log(bb.forecast(line_fit, [1.0, 2.0])["curve"])
+        ahead = np.log(bb.forecast(line_fit, [1.0, 2.0], seed=1)["curve"])
         apart = np.sqrt((ahead.std("sample") ** 2).sum()).item()
         assert np.log(bb.gain(line_fit, 1.0, 2.0)["curve"]).std().item() < 0.5 * apart
 

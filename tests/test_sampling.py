@@ -469,7 +469,7 @@ def test_every_problem_converges_to_the_truth(problem):
     fit = bb.fit(simulated(problem.name, seed=5), problem.law, seed=5, progress=False)
     assert fit.status.ok
     x = [problem.x[0], np.sqrt(problem.x[0] * problem.x[-1]), problem.x[-1]]
-    band = bb.interval(bb.forecast(fit, x), prob=0.999)["curve"]
+    band = bb.interval(bb.forecast(fit, x, seed=5), prob=0.999)["curve"]
     truth = problem.law(np.array(x), problem.theta)
     assert np.all(band.sel(bound="lower") < truth)
     assert np.all(band.sel(bound="upper") > truth)
@@ -503,7 +503,7 @@ def test_intervals_hold_what_they_say():
         theta = {"a": generator.uniform(0, 0.3), "b": 3.0, "c0": generator.uniform(0.2, 0.5)}
         curve = bb.simulate(law, theta, template.x, 0.03, seed=i)
         fit = bb.fit(curve, law, draws=500, seed=i, progress=False)
-        band = bb.interval(bb.forecast(fit, 10 * x[-1]), prob=0.8)["curve"].squeeze()
+        band = bb.interval(bb.forecast(fit, 10 * x[-1], seed=i), prob=0.8)["curve"].squeeze()
         inside += bool(band[0] < law(10 * x[-1], theta) < band[2])
     # The parameters are drawn from a narrower range than the prior: not fewer than it says.
     assert inside / n > 0.8 - 3 * np.sqrt(0.8 * 0.2 / n)
