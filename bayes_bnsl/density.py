@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.distributions import log_density_of
 from bayes_bnsl.draws import Draws, Problem, flattened
+from bayes_bnsl.loops import LEAST_DENSITY
 from bayes_bnsl.result import Fit
 
 __all__ = [
     "has_independent_points",
     "joint_log_density",
-    "log_evidence_ratio",
+    "log_joint",
     "log_likelihood",
     "log_mean_exp",
     "log_prior",
@@ -91,6 +91,7 @@ def log_prior(fit: Fit, values: Draws) -> Draws:
     }
 
 
+@np.errstate(all="ignore")  # draws may be impossible
 def log_likelihood(fit: Fit, values: Draws) -> NDArray[np.float64]:
     """Return the log density of each y for draws of the free variables.
 
@@ -104,13 +105,43 @@ def log_likelihood(fit: Fit, values: Draws) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (chain, draw, n_points)
-        Minus 1e300 where the parameters are impossible.
+        `LEAST_DENSITY` where the parameters are impossible.
     """
+    problem, theta = _parameters(fit, values)
+    density = problem.log_likelihood(theta).values
+    return np.where(np.isfinite(density), density, LEAST_DENSITY)
+
+
+@np.errstate(all="ignore")
+def log_joint(fit: Fit, values: Draws) -> NDArray[np.float64]:
+    """Return log prior plus log density of all y together, for draws of the free variables.
+
+    Parameters
+    ----------
+    fit : Fit
+        Whose points.
+    values : dict of ndarray, shape (chain, draw) or (chain, draw, brk)
+        Draws of the free variables.
+
+    Returns
+    -------
+    ndarray, shape (chain, draw)
+        `LEAST_DENSITY` where the parameters are impossible.
+    """
+    problem, theta = _parameters(fit, values)
+    density = problem.joint_log_likelihood(flattened(theta))
+    density = density.reshape(theta.sizes["chain"], theta.sizes["draw"])
+    for each in log_prior(fit, values).values():
+        density = density + each.reshape(*density.shape, -1).sum(axis=-1)
+    return np.where(np.isfinite(density), density, LEAST_DENSITY)
+
+
+def _parameters(fit: Fit, values: Draws) -> tuple[Problem, xr.Dataset]:
+    """Return what was fitted, and the parameters for draws of its free variables."""
     problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
     dims = ("chain", "draw", "brk")
-    arrays = {name: (dims[: v.ndim], v) for name, v in problem.parameters(values).items()}
-    density = problem.log_likelihood(xr.Dataset(arrays)).values
-    return np.where(np.isfinite(density), density, -1e300)
+    theta = {name: (dims[: v.ndim], v) for name, v in problem.parameters(values).items()}
+    return problem, xr.Dataset(theta)
 
 
 def joint_log_density(fit: Fit, points: Curve) -> NDArray[np.float64]:
@@ -153,55 +184,3 @@ def log_mean_exp(values: NDArray[np.float64], log_weights: Any = None) -> float:
     if log_weights is None:
         log_weights = -np.log(np.size(values))
     return float(logsumexp(values + log_weights))
-
-
-def log_evidence_ratio(without: NDArray[np.float64], given: NDArray[np.float64]) -> float:
-    """Return the log predictive density of points from draws without and with them.
-
-    The mean density over the draws that have not seen the points hangs on its few largest terms if
-    the points are a surprise. The draws that have seen them lie where those terms come from, and
-    Bennett's acceptance ratio weighs both in the way that has the least error.
-
-    Parameters
-    ----------
-    without, given : ndarray, shape (n_draws,)
-        Joint log density of the points, for draws of the posterior that does not know them and
-        of the one that does.
-
-    Returns
-    -------
-    float
-        Log of the ratio of the two posteriors' normalising constants.
-
-    References
-    ----------
-    Bennett, "Efficient estimation of free energy differences from Monte Carlo data", Journal of
-    Computational Physics 22, 1976; Meng, Wong, "Simulating ratios of normalizing constants via a
-    simple identity", Statistica Sinica 6, 1996.
-
-    Examples
-    --------
-    >>> generator = np.random.default_rng(1)
-    >>> def log_density(mean):  # of y = 1 ~ Normal(mean, 1)
-    ...     return -0.5 * (1 - mean) ** 2 - 0.5 * np.log(2 * np.pi)
-    >>> prior, posterior = generator.normal(0, 1, 9000), generator.normal(0.5, 0.5**0.5, 9000)
-    >>> exact = -0.25 - 0.5 * np.log(4 * np.pi)  # y ~ Normal(0, sqrt(2))
-    >>> bool(abs(log_evidence_ratio(log_density(prior), log_density(posterior)) - exact) < 0.01)
-    True
-    """
-    total = without.size + given.size
-    share_without, share_given = np.log(without.size / total), np.log(given.size / total)
-
-    def excess(ratio: float) -> float:
-        upper = log_mean_exp(without - np.logaddexp(share_given + without, share_without + ratio))
-        lower = log_mean_exp(-np.logaddexp(share_given + given, share_without + ratio))
-        return upper - lower - ratio
-
-    # The root lies between what either set of draws says alone, up to their Monte Carlo error.
-    ends = log_mean_exp(without), -log_mean_exp(-given)
-    low, high = min(ends) - 1.0, max(ends) + 1.0
-    while excess(low) < 0:
-        low -= high - low
-    while excess(high) > 0:
-        high += high - low
-    return float(brentq(excess, low, high))

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
+from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
-from bayes_bnsl.density import log_evidence_ratio, log_prior, refuse_pooled
-from bayes_bnsl.draws import Draws, Problem, flattened
+from bayes_bnsl.density import log_joint, log_mean_exp, refuse_pooled
+from bayes_bnsl.draws import Draws
 from bayes_bnsl.gaussians import Gaussians
-from bayes_bnsl.loops import LEAST_DENSITY
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.result import Fit
 
@@ -95,23 +94,14 @@ def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:
     parts = [values.reshape(-1, *values.shape[2:]) for values in draws.values()]
     flat = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
     cuts = np.cumsum([np.prod(part.shape[1:], dtype=int) for part in parts])[:-1]
-    problem = Problem(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
 
     def log_density(positions: Vector) -> Vector:
-        """Return log prior plus log likelihood."""
         columns = np.split(positions, cuts, axis=1)
         values: Draws = {
             name: column.reshape(1, len(positions), *part.shape[1:])
             for name, column, part in zip(draws, columns, parts, strict=True)
         }
-        prior = sum(
-            each.reshape(len(positions), -1).sum(axis=1) for each in log_prior(fit, values).values()
-        )
-        dims = ("chain", "draw", "brk")
-        with np.errstate(all="ignore"):  # proposals may be impossible
-            theta = {name: (dims[: v.ndim], v) for name, v in problem.parameters(values).items()}
-            total = prior + problem.joint_log_likelihood(flattened(xr.Dataset(theta)))
-        return np.where(np.isfinite(total), total, LEAST_DENSITY)
+        return log_joint(fit, values).ravel()
 
     generator = np.random.default_rng(fit.seed if seed is None else seed)
     halves = flat[::2], flat[1::2]
@@ -136,4 +126,52 @@ def _bridged(
     def excess(at: Vector) -> Vector:
         return log_density(centre + size * at) - mixture.log_density(at) + np.log(size).sum()
 
-    return log_evidence_ratio(excess(proposed), excess((draws - centre) / size))
+    return log_ratio(excess((draws - centre) / size), excess(proposed))
+
+
+def log_ratio(numerator: Vector, denominator: Vector) -> float:
+    """Return the log of the ratio of the integrals of two densities, from draws of both.
+
+    Bennett's acceptance ratio weighs both sets of draws in the way that has the least error.
+
+    Parameters
+    ----------
+    numerator, denominator : ndarray, shape (n_draws,)
+        Log of the density that is integrated in the numerator less log of the other one, at draws
+        of the first and of the second.
+
+    Returns
+    -------
+    float
+        Log of the ratio.
+
+    References
+    ----------
+    Bennett, "Efficient estimation of free energy differences from Monte Carlo data", Journal of
+    Computational Physics 22, 1976.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(1)
+    >>> wide, narrow = generator.normal(0, 2, 9000), generator.normal(0, 1, 9000)
+    >>> def excess(at):  # of exp(-at**2 / 8) over exp(-at**2 / 2), whose integrals are as 2 to 1
+    ...     return -(at**2) / 8 + at**2 / 2
+    >>> bool(abs(log_ratio(excess(wide), excess(narrow)) - np.log(2)) < 0.02)
+    True
+    """
+    total = numerator.size + denominator.size
+    share, other_share = np.log(numerator.size / total), np.log(denominator.size / total)
+
+    def excess(ratio: float) -> float:
+        upper = denominator - np.logaddexp(share + denominator, other_share + ratio)
+        lower = -np.logaddexp(share + numerator, other_share + ratio)
+        return log_mean_exp(upper) - log_mean_exp(lower) - ratio
+
+    # The root lies between what either set of draws says alone, up to their Monte Carlo error.
+    ends = log_mean_exp(denominator), -log_mean_exp(-numerator)
+    low, high = min(ends) - 1.0, max(ends) + 1.0
+    while excess(low) < 0:
+        low -= high - low
+    while excess(high) > 0:
+        high += high - low
+    return float(brentq(excess, low, high))

@@ -75,20 +75,6 @@ def test_new_points_with_known_errors(conjugate_fit, conjugate):
     np.testing.assert_allclose(density.joint_log_density(conjugate_fit, new), expected, rtol=1e-6)
 
 
-def test_a_ratio_of_evidence_of_a_surprise(conjugate, conjugate_fit):
-    """The draws without the point rarely come where its density is; together they are right."""
-    generator = np.random.default_rng(0)
-    y, errors = 5.0, {"mean": [], "both": []}
-    for _ in range(20):
-        prior, posterior = generator.normal(0, 1, 4000), generator.normal(y / 2, 0.5**0.5, 4000)
-        without, given = norm.logpdf(y, prior, 1), norm.logpdf(y, posterior, 1)
-        exact = norm.logpdf(y, 0, 2**0.5)
-        errors["mean"].append(density.log_mean_exp(without) - exact)
-        errors["both"].append(density.log_evidence_ratio(without, given) - exact)
-    assert np.std(errors["both"]) < 0.5 * np.std(errors["mean"])
-    assert abs(np.mean(errors["both"])) < 0.02
-
-
 @pytest.fixture(scope="module")
 def few(fit_line, line_curve):
     """A fit of which 100 of 1000 draws of a chain keep the densities of the points."""

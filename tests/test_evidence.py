@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import bayes_bnsl as bb
 from bayes_bnsl.density import joint_log_density, log_mean_exp
+from bayes_bnsl.evidence import log_ratio
 from problems import simulated
 from test_nested_sampling import exact_moments
 
@@ -42,6 +44,20 @@ def test_prefers_the_truth(correlated_fit, line_curve):
     assert bb.log_evidence(correlated_fit).value > bb.log_evidence(alone).value + 5
     chosen = bb.fit(line_curve, bb.M1(), noise="auto", seed=1, progress=False)
     assert chosen.noise == bb.LogNormal()
+
+
+def test_a_ratio_of_evidences_by_bennett():
+    """Draws without a point rarely come where its density is; with those that know it, they do."""
+    generator = np.random.default_rng(0)
+    y, errors = 5.0, {"mean": [], "both": []}
+    for _ in range(20):
+        prior, posterior = generator.normal(0, 1, 4000), generator.normal(y / 2, 0.5**0.5, 4000)
+        without, given = norm.logpdf(y, prior, 1), norm.logpdf(y, posterior, 1)
+        exact = norm.logpdf(y, 0, 2**0.5)
+        errors["mean"].append(log_mean_exp(without) - exact)
+        errors["both"].append(log_ratio(given, without) - exact)
+    assert np.std(errors["both"]) < 0.5 * np.std(errors["mean"])
+    assert abs(np.mean(errors["both"])) < 0.02
 
 
 def test_the_seed_repeats_it(line_fit):

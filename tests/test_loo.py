@@ -67,6 +67,18 @@ class TestClosedForm:
 
 
 class TestRefit:
+    def test_a_surprise_costs_what_the_evidences_say(self):
+        """The mean density over draws without the point is -16 to -32, from seed to seed."""
+        fit = bb.fit(bb.load_curve("four_digit_addition"), bb.BNSL(1), seed=1, progress=False)
+        densities = []
+        for seed in (1, 2):
+            left = fit.curve.x == 864
+            again = loo.quiet_fit(fit.curve.take(~left), fit.law, scale=fit.scale, seed=seed)
+            densities.append(bb.log_evidence(fit).value - bb.log_evidence(again).value)
+        left_out = bb.leave_one_out(fit)
+        assert left_out["method"][15] == "refit"
+        np.testing.assert_allclose(densities, float(left_out["elpd"][15]), atol=0.1)
+
     def test_says_when_there_are_too_few_points(self, monkeypatch, line_fit, fit_line):
         few = bb.fit(
             line_fit.curve.take([0, 24]), bb.M1(), priors={"sigma": 0.02}, seed=1, progress=False
@@ -90,9 +102,22 @@ class TestCorrelated:
         """The fit without a point, asked for it in its run, agrees with importance sampling."""
         left_out = bb.leave_one_out(runs_fit, repair=False)
         number = int(np.argmin(left_out["raw_k"].values))
-        method, elpd = loo._refit(runs_fit, np.arange(len(runs_fit.curve)) == number, number, {})
+        left = np.arange(len(runs_fit.curve)) == number
+        method, of_others = loo._refit(runs_fit, left, number, {})
         assert method == "refit"
+        elpd = bb.log_evidence(runs_fit).value - of_others
         assert elpd == pytest.approx(float(left_out["elpd"][number]), abs=0.05)
+
+    def test_draws_are_moved_to_where_a_surprise_is_none(self, fit_correlated, correlated_fit):
+        """The density of all points together is not the sum of those given all others."""
+        curve = correlated_fit.curve.take(slice(None, None, 5))
+        surprise = bb.Curve(curve.x, curve.y * np.where(np.arange(len(curve)) == 4, 1.3, 1.0))
+        fit = fit_correlated(surprise, seed=1)
+        raw, moved = (bb.leave_one_out(fit, repair=repair).isel(left=4) for repair in (False, True))
+        assert moved["method"] == "moment matching"
+        _, of_others = loo._refit(fit, np.arange(len(curve)) == 4, 4, {})
+        exact = bb.log_evidence(fit).value - of_others
+        assert abs(moved["elpd"] - exact) < 0.2 < abs(raw["elpd"] - exact)
 
     def test_groups_depend_on_one_another(self, runs_fit):
         with pytest.raises(ValueError, match="depend on one another, so they cannot be left out"):
