@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import norm
 
 import bayes_bnsl as bb
@@ -58,6 +61,20 @@ def test_a_ratio_of_evidences_by_bennett():
         errors["both"].append(log_ratio(given, without) - exact)
     assert np.std(errors["both"]) < 0.5 * np.std(errors["mean"])
     assert abs(np.mean(errors["both"])) < 0.02
+
+
+def test_does_not_take_copies_for_news(addition_fit):
+    """Draws of a chain that moves slowly are near copies of one another."""
+    independent = bb.log_evidence(addition_fit)
+    groups = {name: addition_fit.data[name].to_dataset() for name in ("posterior", "coordinates")}
+    copied = np.repeat(np.arange(0, 1000, 10), 10)
+    data = {
+        name: group.isel(draw=copied).assign_coords(draw=np.arange(1000))
+        for name, group in groups.items()
+    }
+    slow = replace(addition_fit, data=xr.DataTree.from_dict(data))
+    found = bb.log_evidence(slow)
+    assert found.value == pytest.approx(independent.value, abs=0.15)
 
 
 def test_the_seed_repeats_it(line_fit):
