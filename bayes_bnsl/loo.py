@@ -51,11 +51,11 @@ Importance sampling is called reliable up to 0.7. But between 0.4 and 0.7 its er
 where moving the draws leaves less than 0.1 (docs/measure_leave_one_out.py, against a closed form).
 """
 
-REFIT_ABOVE = 0.5
-"""Pareto k above which the law is fitted anew, after its draws were moved.
+GOOD_K = 0.5
+"""Largest Pareto k that is trusted: above it the law is fitted anew.
 
-Up to 0.5 the weights have a finite variance. Draws that need more, once all was tried to move
-them, have not arrived: errors of 0.9 have been seen (docs/measure_leave_one_out.py, by refits).
+Up to 0.5 the weights have a finite variance. Above it, after all was tried to move the draws,
+errors of more than 1 have been seen (the same, against fits without the point).
 """
 
 UNITS = ("point", "x", "run")
@@ -74,8 +74,8 @@ def leave_one_out(
         What is left out at a time: a point, all replicates at one x, or all points of a run. The
         points of a group are foreseen together.
     repair : bool, default True
-        Whether points whose Pareto k is high are repaired: by moment matching from 0.4 on, and by a
-        fit without them and its evidence (:func:`log_evidence`) if it stays above ``good_k``.
+        Whether points whose Pareto k is high are repaired: by moment matching above 0.4, and if it
+        then is above 0.5, by a fit without them and its evidence (:func:`log_evidence`).
     **settings
         Of those fits, as for :func:`fit`: ``draws``, ``max_gradients`` and the like.
 
@@ -92,7 +92,7 @@ def leave_one_out(
         - ``method``: "psis", "moment matching", "refit", "refit did not converge", or "too few
           points to refit".
 
-        The attribute ``good_k`` is the largest Pareto k that is trusted, 0.5 at most.
+        The attribute ``good_k`` is the largest Pareto k that is trusted.
 
     Raises
     ------
@@ -144,10 +144,10 @@ def leave_one_out(
             )
         method[smoothed.pareto_k.values != raw_k] = MOVED
     elpd, pareto_k = smoothed.elpd_i.values.copy(), smoothed.pareto_k.values.copy()
-    good_k = min(REFIT_ABOVE, smoothed.good_k)
-    if repair and not np.all(pareto_k <= good_k):
+    bad = np.flatnonzero(~(pareto_k <= GOOD_K))
+    if repair and bad.size:
         of_all = log_evidence(fit).value
-        for left in np.flatnonzero(~(pareto_k <= good_k)):
+        for left in bad:
             method[left], of_others = _refit(fit, group == left, int(left), settings)
             if of_others is not None:
                 elpd[left], pareto_k[left] = of_all - of_others, np.nan
@@ -158,7 +158,7 @@ def leave_one_out(
         {name: ("left", values) for name, values in columns.items()}
         | {"method": ("left", method.astype(str))},
         coords={"left": labels, "x": ("left", fit.curve.x[first])},
-        attrs={"by": "loo", "leave_out": leave_out, "good_k": float(good_k)},
+        attrs={"by": "loo", "leave_out": leave_out, "good_k": GOOD_K},
     )
 
 
