@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
+from numpy.typing import NDArray
 
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import (
@@ -21,7 +22,8 @@ from bayes_bnsl.density import (
     log_mean_exp,
     refuse_pooled,
 )
-from bayes_bnsl.loo import NOT_CONVERGED, PSIS, REFIT
+from bayes_bnsl.evidence import log_evidence
+from bayes_bnsl.loo import GOOD_K, NOT_CONVERGED, PSIS, REFIT
 from bayes_bnsl.result import Fit
 from bayes_bnsl.sampling import quiet_fit
 
@@ -68,7 +70,9 @@ def leave_future_out(
     Notes
     -----
     Each fit takes its default priors from the points it sees, as a user would have had them; up
-    to the next fit the priors stay what they are.
+    to the next fit the priors stay what they are. The density of points ahead is its mean over the
+    draws, which hangs on a few of them if the points are a surprise (Pareto k above 0.5). Then the
+    law is fitted with these points too, and the density is the ratio of the two evidences.
 
     References
     ----------
@@ -98,14 +102,21 @@ def leave_future_out(
         ahead = _between(curve, places, seen, seen + horizon)
         if last is not None and independent:
             since = joint_log_density(last, _between(curve, places, fitted, seen))
-            log_weights, k = (np.asarray(each) for each in array_stats.psislw(-since))
-            if k <= good_k(since.size):
-                elpd = log_mean_exp(joint_log_density(last, ahead), log_weights)
-                rows.append((elpd, float(k), PSIS))
+            foreseen = joint_log_density(last, ahead)
+            log_weights, k = _weighted(since)
+            if max(k, _weighted(since + foreseen)[1]) <= GOOD_K:
+                rows.append((log_mean_exp(foreseen, log_weights), k, PSIS))
                 continue
-        last, fitted = _refit(fit, _between(curve, places, 0, seen), seen, settings), seen
-        elpd = log_mean_exp(joint_log_density(last, ahead))
-        rows.append((elpd, np.nan, REFIT if last.status.ok else NOT_CONVERGED))
+        past = _between(curve, places, 0, seen)
+        last, fitted = _refit(fit, past, seed=seen, **settings), seen
+        foreseen, converged = joint_log_density(last, ahead), last.status.ok
+        elpd = log_mean_exp(foreseen)
+        if _weighted(foreseen)[1] > GOOD_K:
+            more = _between(curve, places, 0, seen + horizon)
+            both = _refit(fit, more, seed=seen, **({"scale": last.scale} | settings))
+            elpd = log_evidence(both).value - log_evidence(last).value
+            converged &= both.status.ok
+        rows.append((elpd, np.nan, REFIT if converged else NOT_CONVERGED))
     seen_counts = np.arange(first, len(places), horizon)
     columns = zip(("elpd", "pareto_k", "method"), zip(*rows, strict=True), strict=True)
     return xr.Dataset(
@@ -133,18 +144,19 @@ def first_window(curve: Curve, needed: int, start: int | None, horizon: int) -> 
     return first + (n - first) % horizon
 
 
-def good_k(n_draws: int) -> float:
-    """Return the largest Pareto k that can be trusted with so many draws."""
-    return float(min(1 - 1 / np.log10(n_draws), 0.7))
-
-
 def _between(curve: Curve, places: Any, low: int, high: int) -> Curve:
     """Return the points whose x are numbered from low up to high, high left out."""
     number = np.searchsorted(places, curve.x)
     return curve.take((number >= low) & (number < high))
 
 
-def _refit(fit: Fit, past: Curve, seen: int, settings: dict[str, Any]) -> Fit:
-    seed = (fit.seed + 7919 * seen) % 2**32
-    own = {"noise": fit.noise, "priors": fit.priors, "seed": seed}
+def _weighted(log_weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return smoothed and normalised log weights, and their Pareto k."""
+    with np.errstate(over="ignore"):  # of quantiles that are then cut off at the largest weight
+        smoothed, k = array_stats.psislw(-log_weights)
+    return np.asarray(smoothed), float(k)
+
+
+def _refit(fit: Fit, past: Curve, *, seed: int, **settings: Any) -> Fit:
+    own = {"noise": fit.noise, "priors": fit.priors, "seed": (fit.seed + 7919 * seed) % 2**32}
     return quiet_fit(past, fit.law, **(own | settings))
