@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "log_likelihood",
     "log_mean_exp",
     "log_prior",
+    "positions",
     "refuse_pooled",
     "with_densities",
 ]
@@ -66,6 +68,28 @@ def refuse_pooled(fit: Fit, what: str, mend: str) -> None:
             f"{fit.curve.name!r} was fitted together with its family, whose other curves are part "
             f"of what is believed of it, and {what} needs the prior of the curve alone. {mend}"
         )
+
+
+def positions(fit: Fit) -> tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], Draws]]:
+    """Return draws of the free variables side by side, and what takes such positions apart.
+
+    Returns
+    -------
+    ndarray, shape (chain, draw, n_dimensions)
+        What the group ``coordinates`` of the fit holds.
+    callable
+        Returns the free variables by name, for positions of shape (chain, draw, n_dimensions).
+    """
+    coordinates = fit.data["coordinates"].to_dataset().data_vars
+    shapes = {str(name): draws.shape[2:] for name, draws in coordinates.items()}
+    flat = [draws.values.reshape(*draws.shape[:2], -1) for draws in coordinates.values()]
+    cuts = np.cumsum([part.shape[-1] for part in flat])[:-1]
+
+    def apart(at: NDArray[np.float64]) -> Draws:
+        parts = zip(shapes.items(), np.split(at, cuts, axis=-1), strict=True)
+        return {name: part.reshape(*at.shape[:2], *shape) for (name, shape), part in parts}
+
+    return np.concatenate(flat, axis=-1), apart
 
 
 def log_prior(fit: Fit, values: Draws) -> Draws:

@@ -15,8 +15,7 @@ import numpy as np
 from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
-from bayes_bnsl.density import log_joint, log_mean_exp, refuse_pooled
-from bayes_bnsl.draws import Draws
+from bayes_bnsl.density import log_joint, log_mean_exp, positions, refuse_pooled
 from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.result import Fit
@@ -91,22 +90,14 @@ def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
     refuse_pooled(fit, "the evidence", "Fit the curve alone with fit.")
-    coordinates = fit.data["coordinates"].to_dataset().data_vars
-    draws = {str(name): values.values for name, values in coordinates.items()}
-    parts = [values.reshape(-1, *values.shape[2:]) for values in draws.values()]
-    flat = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-    cuts = np.cumsum([np.prod(part.shape[1:], dtype=int) for part in parts])[:-1]
+    draws, apart = positions(fit)
 
-    def log_density(positions: Vector) -> Vector:
-        columns = np.split(positions, cuts, axis=1)
-        values: Draws = {
-            name: column.reshape(1, len(positions), *part.shape[1:])
-            for name, column, part in zip(draws, columns, parts, strict=True)
-        }
-        return log_joint(fit, values).ravel()
+    def log_density(at: Vector) -> Vector:
+        return log_joint(fit, apart(at[None]))[0]
 
     generator = np.random.default_rng(fit.seed if seed is None else seed)
-    halves = np.array_split(flat, 2)  # of whole chains: neighbours in a chain are alike
+    # of whole chains: neighbours in a chain are alike
+    halves = np.array_split(draws.reshape(-1, draws.shape[-1]), 2)
     with threadpool_limits(limits=1, user_api="blas"):
         first, second = (
             _bridged(mine, other, log_density, generator) for mine, other in (halves, halves[::-1])

@@ -108,12 +108,12 @@ def leave_future_out(
                 rows.append((log_mean_exp(foreseen, log_weights), k, PSIS))
                 continue
         past = _between(curve, places, 0, seen)
-        last, fitted = _refit(fit, past, seed=seen, **settings), seen
+        last, fitted = _refit(fit, past, seen, settings), seen
         foreseen, converged = joint_log_density(last, ahead), last.status.ok
         elpd = log_mean_exp(foreseen)
         if _weighted(foreseen)[1] > GOOD_K:
             more = _between(curve, places, 0, seen + horizon)
-            both = _refit(fit, more, seed=seen, **({"scale": last.scale} | settings))
+            both = _refit(fit, more, seen, settings | {"scale": last.scale})
             elpd = log_evidence(both).value - log_evidence(last).value
             converged &= both.status.ok
         rows.append((elpd, np.nan, REFIT if converged else NOT_CONVERGED))
@@ -157,6 +157,7 @@ def _weighted(log_weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], fl
     return np.asarray(smoothed), float(k)
 
 
-def _refit(fit: Fit, past: Curve, *, seed: int, **settings: Any) -> Fit:
-    own = {"noise": fit.noise, "priors": fit.priors, "seed": (fit.seed + 7919 * seed) % 2**32}
+def _refit(fit: Fit, past: Curve, seen: int, settings: dict[str, Any]) -> Fit:
+    seed = (fit.seed + 7919 * seen) % 2**32
+    own = {"noise": fit.noise, "priors": fit.priors, "seed": seed}
     return quiet_fit(past, fit.law, **(own | settings))

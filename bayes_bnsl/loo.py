@@ -24,10 +24,10 @@ from bayes_bnsl.density import (
     has_independent_points,
     log_joint,
     log_likelihood,
+    positions,
     refuse_pooled,
     with_densities,
 )
-from bayes_bnsl.draws import Draws
 from bayes_bnsl.errors import did_you_mean
 from bayes_bnsl.evidence import log_evidence
 from bayes_bnsl.result import Fit
@@ -202,33 +202,18 @@ def _densities(
 
     Draws are moved in the coordinates of the sampler, where the posterior is closest to normal.
     """
-    coordinates = fit.data["coordinates"].to_dataset().data_vars
-    draws = {str(name): values.values for name, values in coordinates.items()}
-    shapes = {name: values.shape[2:] for name, values in draws.items()}
-    flat = [values.reshape(*values.shape[:2], -1) for values in draws.values()]
-    cuts = np.cumsum([part.shape[-1] for part in flat])[:-1]
+    draws, apart = positions(fit)
     dims = ("chain", "draw")
 
-    def values(position: xr.DataArray) -> Draws:
-        parts = np.split(position.values, cuts, axis=-1)
-        return {
-            name: part.reshape(*part.shape[:2], *shape)
-            for (name, shape), part in zip(shapes.items(), parts, strict=True)
-        }
-
     def log_density(position: xr.DataArray) -> xr.DataArray:
-        return xr.DataArray(log_joint(fit, values(position)), dims=dims)
+        return xr.DataArray(log_joint(fit, apart(position.values)), dims=dims)
 
     def log_density_of_group(position: xr.DataArray, left: int) -> xr.DataArray:
-        each = log_likelihood(fit, values(position))[..., group == left]
+        each = log_likelihood(fit, apart(position.values))[..., group == left]
         return xr.DataArray(each.sum(axis=-1), dims=dims)
 
-    position = xr.DataArray(
-        np.concatenate(flat, axis=-1),
-        dims=(*dims, "coordinate"),
-        coords={dim: fit.posterior[dim] for dim in dims},
-    )
-    return log_density, log_density_of_group, position
+    coords = {dim: fit.posterior[dim] for dim in dims}
+    return log_density, log_density_of_group, xr.DataArray(draws, coords, (*dims, "coordinate"))
 
 
 def _refit(
