@@ -8,10 +8,12 @@ held out is made without and with unseen breaks. Scores are those of the publish
 et al., ICML 2025): mean RMSLE of the predictive median, mean log score of y, on y divided by the
 largest fitted y for the curves of embedding width; and the share of points inside the 90 % band.
 Fits are kept in files and one row of a CSV file for each curve and forecast; what is there is not
-measured again.
+measured again. With ``--time`` the default call is timed instead: `compare` of the six fits by
+evidence, and `forecast`.
 """
 
 import argparse
+import time
 import warnings
 from pathlib import Path
 
@@ -90,13 +92,36 @@ def scored(ahead, y, unit):
     }
 
 
+def time_default_call(curves, every):
+    """Print the seconds of the default call for every k-th curve, after one that compiles."""
+    seconds = {}
+    for number in (0, *range(0, len(curves), every)):
+        began = time.perf_counter()
+        settings = {"by": "evidence", "noise": "auto", "seed": 1, "progress": False}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", bb.NotConvergedWarning)
+            choice = bb.compare(curves[number].seen, LAWS, **settings)
+        bb.forecast(choice, curves[number].later.x, seed=1)
+        seconds[number] = time.perf_counter() - began
+    sources = pd.Series({number: curves[number].source for number in seconds}, name="curves")
+    by_source = pd.Series(seconds).groupby(sources)
+    shown = [[name, len(some), *np.quantile(some, (0.5, 1))] for name, some in by_source]
+    shown.append(["all", len(seconds), *np.quantile(list(seconds.values()), (0.5, 1))])
+    lines = [[name, number, f"{median:.1f}", f"{most:.1f}"] for name, number, median, most in shown]
+    print(markdown(["curves", "number", "median seconds", "most"], lines))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=folder_argument, help="folder of the public curves")
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
     parser.add_argument("--workers", type=int, default=1, help="processes that measure")
     parser.add_argument("--every", type=int, default=1, help="take every k-th curve only")
+    parser.add_argument("--time", action="store_true", help="time the default call")
     options = parser.parse_args()
+    if options.time:
+        time_default_call(bb.read_benchmark(options.data), options.every)
+        return
     fits = options.folder / "fits"
     fits.mkdir(parents=True, exist_ok=True)
     curves = bb.read_benchmark(options.data)
