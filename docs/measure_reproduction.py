@@ -308,7 +308,7 @@ def print_shares(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=folder_argument, help="folder of the public curves")
-    parser.add_argument("parts", nargs="*", choices=["addition", "limit", "language"], default=[])
+    parser.add_argument("parts", nargs="*", choices=["addition", "limit", "language"])
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
     parser.add_argument("--workers", type=int, default=1, help="processes that measure")
     options = parser.parse_args()

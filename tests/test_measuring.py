@@ -157,6 +157,15 @@ def test_scaling_of_points_and_its_growth(load):
 
 
 class TestReproduction:
+    def test_prints_all_parts_unless_some_are_named(self, load, monkeypatch, tmp_path, capsys):
+        script = load("measure_reproduction")
+        for part in (parts := ["addition", "limit", "language"]):
+            monkeypatch.setattr(script, part, lambda *_: None)
+        for named in ([], ["limit"]):
+            monkeypatch.setattr(sys, "argv", ["measure_reproduction.py", str(tmp_path), *named])
+            script.main()
+            assert capsys.readouterr().out.split() == (named or parts)
+
     def test_probability_of_being_closer(self, load):
         script = load("measure_reproduction")
         ours, theirs = np.random.default_rng(1).exponential([[1.0], [3.0]], (2, 4000))
