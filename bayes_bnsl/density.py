@@ -138,19 +138,9 @@ def log_likelihood(fit: Fit, values: Draws) -> NDArray[np.float64]:
 
 @np.errstate(all="ignore")
 def log_joint(fit: Fit, values: Draws) -> NDArray[np.float64]:
-    """Return log prior plus log density of all y together, for draws of the free variables.
+    """Return log prior plus log density of all y together, of shape (chain, draw).
 
-    Parameters
-    ----------
-    fit : Fit
-        Whose points.
-    values : dict of ndarray, shape (chain, draw) or (chain, draw, brk)
-        Draws of the free variables.
-
-    Returns
-    -------
-    ndarray, shape (chain, draw)
-        `LEAST_DENSITY` where the parameters are impossible.
+    Parameters are those of :func:`log_likelihood`, and so is the density of impossible ones.
     """
     problem, theta = _parameters(fit, values)
     density = problem.joint_log_likelihood(flattened(theta))
