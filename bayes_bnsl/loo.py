@@ -58,6 +58,15 @@ Up to 0.5 the weights have a finite variance. Above it, after all was tried to m
 errors of more than 1 have been seen (the same, against fits without the point).
 """
 
+FEW_GRADIENTS = 2_000_000
+"""Gradients that a round of tempered chains of a refit may take at first.
+
+A refit is made for its evidence, which is known long before draws of every parameter meet the bar.
+"""
+
+GOOD_ERROR = 0.1
+"""Largest error of the evidence of a refit that is trusted, though its draws have not converged."""
+
 UNITS = ("point", "x", "run")
 
 
@@ -219,17 +228,20 @@ def _densities(
 def _refit(
     fit: Fit, left: NDArray[np.bool_], number: int, settings: dict[str, Any]
 ) -> tuple[str, float | None]:
-    """Fit the law without some points, with the priors of the whole curve: return the evidence."""
+    """Fit the law without some points, with the priors of the whole curve: return the evidence.
+
+    If it is not yet known after few gradients, the fit is made with as many as it takes.
+    """
     kept = fit.curve.take(~left)
     if len(np.unique(kept.x)) < fit.law.min_points:
         return NONE, None
-    again = quiet_fit(
-        kept,
-        fit.law,
-        noise=fit.noise,
-        priors=fit.priors,
-        scale=fit.scale,
-        seed=(fit.seed + 7919 * (number + 1)) % 2**32,
-        **settings,
-    )
-    return (REFIT if again.status.ok else NOT_CONVERGED), log_evidence(again).value
+    own = {"noise": fit.noise, "priors": fit.priors, "scale": fit.scale}
+    seed = (fit.seed + 7919 * (number + 1)) % 2**32
+    few = {"max_gradients": FEW_GRADIENTS}
+    as_asked = settings.get("max_gradients", np.inf) <= FEW_GRADIENTS
+    for limit in ({},) if as_asked else (few, {}):
+        again = quiet_fit(kept, fit.law, **(own | {"seed": seed} | settings | limit))
+        evidence = log_evidence(again)
+        if again.status.ok or evidence.error <= GOOD_ERROR:
+            return REFIT, evidence.value
+    return NOT_CONVERGED, evidence.value

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 import bayes_bnsl as bb
-from bayes_bnsl import loo
+from bayes_bnsl import loo, sampling
 from problems import Conjugate
 
 
@@ -78,6 +78,27 @@ class TestRefit:
         left_out = bb.leave_one_out(fit)
         assert left_out["method"][15] == "refit"
         np.testing.assert_allclose(densities, float(left_out["elpd"][15]), atol=0.1)
+
+    def test_stops_when_the_evidence_is_known(self, monkeypatch):
+        """Its draws need not have converged then; where it is not known the fit begins anew."""
+        curve = bb.simulate(bb.M1(), {"a": 3.0, "b": -0.3}, np.geomspace(1, 1e3, 16), 0.01, 3)
+        fit = bb.fit(curve, bb.BNSL(1), seed=1, progress=False)
+        fits = []
+
+        def spied(*args, **settings):
+            fits.append(sampling.quiet_fit(*args, **settings))
+            return fits[-1]
+
+        monkeypatch.setattr(loo, "quiet_fit", spied)
+        monkeypatch.setattr(loo, "FEW_GRADIENTS", 1)  # draws of NUTS, which have not mixed
+        found = []
+        for error in (np.inf, 0.0):
+            monkeypatch.setattr(loo, "GOOD_ERROR", error)
+            method, value = loo._refit(fit, np.arange(16) == 9, 9, {})
+            assert method == "refit"
+            found.append(value)
+        assert [each.status.ok for each in fits] == [False, False, True]
+        assert found[0] == pytest.approx(found[1], abs=0.5)
 
     def test_says_when_there_are_too_few_points(self, monkeypatch, line_fit, fit_line):
         few = bb.fit(
