@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pymc import pytensorf
 from pytensor import config
 from pytensor import tensor as pt
-from pytensor.graph import graph_replace
+from pytensor.graph import graph_replace, vectorize_graph
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
@@ -101,6 +101,16 @@ class Compiled:
             for name, cut in self._cuts.items()
         }
 
+    def positions(self, data: Mapping[str, Any], values: Draws) -> Vector:
+        """Return where the free variables have values of shape (chain, draw, ...).
+
+        It undoes `values`.
+        """
+        pm.set_data(dict(data), model=self.model)
+        rows = [values[name].reshape(-1, *self.shapes[name]) for name in self.free]
+        flat = [each.reshape(len(each), -1) for each in self._unconstrained(*rows)]
+        return np.hstack(flat).reshape(*values[self.free[0]].shape[:2], self.dimensions)
+
     def posterior(self, data: Mapping[str, Any]) -> Posterior:
         """Return the log density with its gradient as a C function, and the data it takes."""
         return Posterior(self._callback, _shared(self._gradient, data))
@@ -111,14 +121,29 @@ class Compiled:
 
         Drawn seldom, so that rewriting its graph would take longer than it brings.
         """
+        values = pytensorf.replace_rng_nodes(self._transformed)
+        return pytensorf.compile([], values, mode=AS_WRITTEN)
+
+    @cached_property
+    def _unconstrained(self) -> Any:
+        """The unconstrained values as a function of many values of each free variable."""
+        free = self.model.free_RVs
+        rows = [each.type(each.name) for each in free]
+        one_row = graph_replace(self._transformed, dict(zip(free, rows, strict=True)), strict=False)
+        many = [pt.tensor(each.name, shape=(None, *each.type.shape)) for each in rows]
+        values = vectorize_graph(one_row, dict(zip(rows, many, strict=True)))
+        return pytensorf.compile(many, values, mode=AS_WRITTEN)
+
+    @property
+    def _transformed(self) -> list[Any]:
+        """The free variables as the sampler sees them."""
         transforms = self.model.rvs_to_transforms
-        values = [
+        return [
             variable
             if transforms[variable] is None
             else transforms[variable].forward(variable, *variable.owner.inputs)
             for variable in self.model.free_RVs
         ]
-        return pytensorf.compile([], pytensorf.replace_rng_nodes(values), mode=AS_WRITTEN)
 
     @property
     def _cuts(self) -> dict[str, slice]:

@@ -3,24 +3,41 @@
 The evidence, or marginal likelihood, is the product of the densities of the points, each foreseen
 from those before it; so it asks of a law what leave-future-out asks, from the first point on. Laws
 that were fitted to the same points have probabilities in proportion to it. It is found by bridge
-sampling between the draws of a fit and a mixture of Gaussians that is fitted to them.
+sampling between the draws of a fit and a mixture of Gaussians that is fitted to them. That of a few
+points less, or more, takes no other fit: chains of the one that there is are tempered to the new
+posterior.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
+from bayes_bnsl import model as models
+from bayes_bnsl import tempering
+from bayes_bnsl.compiled import compile_law
+from bayes_bnsl.curve import Curve
 from bayes_bnsl.density import log_joint, log_mean_exp, positions, refuse_pooled
 from bayes_bnsl.gaussians import Gaussians
+from bayes_bnsl.loops import LEAST_DENSITY
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.result import Fit
 
-__all__ = ["Evidence", "log_evidence"]
+__all__ = ["Evidence", "log_evidence", "log_evidence_of"]
+
+GOOD_ERROR = 0.1
+"""Largest error of a log evidence for which chains are tempered no longer."""
+
+N_PRIOR = 64
+"""Draws of the prior that tell how wide it is."""
+
+JUDGED = 1000
+"""Draws of each chain that an evidence is found from."""
 
 
 class Evidence(NamedTuple):
@@ -95,7 +112,72 @@ def log_evidence(fit: Fit, *, seed: int | None = None) -> Evidence:
     def log_density(at: Vector) -> Vector:
         return log_joint(fit, apart(at[None]))[0]
 
-    generator = np.random.default_rng(fit.seed if seed is None else seed)
+    return _from_halves(
+        draws, log_density, np.random.default_rng(fit.seed if seed is None else seed)
+    )
+
+
+def log_evidence_of(
+    curve: Curve,
+    fit: Fit,
+    *,
+    seed: int,
+    max_gradients: float = 24_000_000,
+    cores: int | None = None,
+) -> Evidence:
+    """Return the log evidence of a fitted law, with its noise and priors, for other points.
+
+    Parameters
+    ----------
+    curve : Curve
+        Points that are nearly those of the fit: without some of them, or with some more.
+    fit : Fit
+        Where the draws are that chains start from. It should have converged.
+    seed : int
+        Makes the result repeatable.
+    max_gradients : float, default 24 million
+        Rounds of tempered chains (:func:`bayes_bnsl.tempering.rounds`) grow until the error is at
+        most `GOOD_ERROR`, or the next would need more gradients.
+    cores : int, optional
+        How many chains run at once: as many as there are cores by default.
+
+    Returns
+    -------
+    Evidence
+        As from :func:`log_evidence`; its error is infinite if there was no round.
+    """
+    compiled = compile_law(curve, fit.law, fit.noise, fit.priors)
+    data = models.model_data(curve, fit.law, fit.noise, fit.priors, fit.scale)
+    coordinates = fit.data["coordinates"].to_dataset().data_vars
+    draws = compiled.positions(data, {str(name): each.values for name, each in coordinates.items()})
+    generator = np.random.default_rng(seed)
+    height = compiled.log_density(data)
+
+    def log_density(at: Vector) -> Vector:
+        heights = np.array([height(each)[0] for each in at], dtype=float)
+        return np.where(np.isfinite(heights), heights, LEAST_DENSITY)
+
+    found = Evidence(np.nan, np.inf)
+    for done in tempering.rounds(
+        compiled.posterior(data), draws, compiled.draw_prior(data, generator, N_PRIOR).std(axis=0),
+        generator, mixed=True, max_gradients=max_gradients, cores=cores or os.cpu_count() or 1,
+    ):  # fmt: skip
+        apart = -(-done.draws.shape[1] // JUDGED)
+        found = _from_halves(done.draws[:, ::apart], log_density, generator)
+        if found.error <= GOOD_ERROR:
+            break
+    return found
+
+
+def of_chains(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a fit that :func:`log_evidence_of` takes as well."""
+    return {name: settings[name] for name in ("max_gradients", "cores") if name in settings}
+
+
+def _from_halves(
+    draws: Vector, log_density: Callable[[Vector], Vector], generator: np.random.Generator
+) -> Evidence:
+    """Return the evidence from draws of shape (chain, draw, n_dimensions)."""
     # of whole chains: neighbours in a chain are alike
     halves = np.array_split(draws.reshape(-1, draws.shape[-1]), 2)
     with threadpool_limits(limits=1, user_api="blas"):

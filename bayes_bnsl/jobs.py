@@ -25,11 +25,11 @@ from bayes_bnsl.arguments import check_family
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import NotConvergedWarning
 from bayes_bnsl.law import Law
-from bayes_bnsl.loo import quiet_fit
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import LogNormal
 from bayes_bnsl.pooling import fit_together
 from bayes_bnsl.result import Fit
+from bayes_bnsl.sampling import quiet_fit
 from bayes_bnsl.status import Status
 
 __all__ = [

@@ -3,8 +3,8 @@
 The density of a left-out point is found by Pareto-smoothed importance sampling of the draws
 that there are (Vehtari, Gelman, Gabry 2017). Where that is unreliable it is repaired: first the
 draws are moved to where the posterior without the point lies (moment matching; Paananen,
-Piironen, Buerkner, Vehtari 2021), and if that does not suffice the law is fitted anew without it:
-the density of the point is the ratio of the evidences with and without.
+Piironen, Buerkner, Vehtari 2021), and if that does not suffice chains go on without it from where
+they are: the density of the point is the ratio of the evidences with and without.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from bayes_bnsl.density import (
     with_densities,
 )
 from bayes_bnsl.errors import did_you_mean
-from bayes_bnsl.evidence import log_evidence
+from bayes_bnsl.evidence import GOOD_ERROR, log_evidence, log_evidence_of
 from bayes_bnsl.result import Fit
-from bayes_bnsl.sampling import quiet_fit
+from bayes_bnsl.sampling import check_counts
 
 __all__ = ["leave_one_out"]
 
@@ -52,26 +52,22 @@ where moving the draws leaves less than 0.1 (docs/measure_leave_one_out.py, agai
 """
 
 GOOD_K = 0.5
-"""Largest Pareto k that is trusted: above it the law is fitted anew.
+"""Largest Pareto k that is trusted: above it chains go on without the point.
 
 Up to 0.5 the weights have a finite variance. Above it, after all was tried to move the draws,
 errors of more than 1 have been seen (the same, against fits without the point).
 """
 
-FEW_GRADIENTS = 2_000_000
-"""Gradients that a round of tempered chains of a refit may take at first.
-
-A refit is made for its evidence, which is known long before draws of every parameter meet the bar.
-"""
-
-GOOD_ERROR = 0.1
-"""Largest error of the evidence of a refit that is trusted, though its draws have not converged."""
-
 UNITS = ("point", "x", "run")
 
 
 def leave_one_out(
-    fit: Fit, *, leave_out: str = "point", repair: bool = True, **settings: Any
+    fit: Fit,
+    *,
+    leave_out: str = "point",
+    repair: bool = True,
+    max_gradients: int = 24_000_000,
+    cores: int | None = None,
 ) -> xr.Dataset:
     """Return the log predictive density of each point, foreseen from all the others.
 
@@ -84,9 +80,11 @@ def leave_one_out(
         points of a group are foreseen together.
     repair : bool, default True
         Whether points whose Pareto k is high are repaired: by moment matching above 0.4, and if it
-        then is above 0.5, by a fit without them and its evidence (:func:`log_evidence`).
-    **settings
-        Of those fits, as for :func:`fit`: ``draws``, ``max_gradients`` and the like.
+        then is above 0.5, by draws without them and their evidence (:func:`log_evidence`).
+    max_gradients : int, default 24 million
+        Most gradients of a round of tempered chains without a point.
+    cores : int, optional
+        How many of these chains run at once: as many as there are cores by default.
 
     Returns
     -------
@@ -128,6 +126,7 @@ def leave_one_out(
     """
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be the result of bayes_bnsl.fit; got {fit!r}.")
+    check_counts(max_gradients=max_gradients, cores=cores)
     if repair:
         mend = "Pass repair=False, or fit the curve alone with fit."
         refuse_pooled(fit, "repairing high Pareto k", mend)
@@ -157,7 +156,9 @@ def leave_one_out(
     if repair and bad.size:
         of_all = log_evidence(fit).value
         for left in bad:
-            method[left], of_others = _refit(fit, group == left, int(left), settings)
+            method[left], of_others = _refit(
+                fit, group == left, int(left), max_gradients=max_gradients, cores=cores
+            )
             if of_others is not None:
                 elpd[left], pareto_k[left] = of_all - of_others, np.nan
     lpd = logsumexp(tree["log_likelihood"]["y"], axis=(0, 1)) - np.log(n_draws)
@@ -226,22 +227,13 @@ def _densities(
 
 
 def _refit(
-    fit: Fit, left: NDArray[np.bool_], number: int, settings: dict[str, Any]
+    fit: Fit, left: NDArray[np.bool_], number: int, **settings: Any
 ) -> tuple[str, float | None]:
-    """Fit the law without some points, with the priors of the whole curve: return the evidence.
-
-    If it is not yet known after few gradients, the fit is made with as many as it takes.
-    """
+    """Sample without some points, with the priors of the whole curve: return the evidence."""
     kept = fit.curve.take(~left)
     if len(np.unique(kept.x)) < fit.law.min_points:
         return NONE, None
-    own = {"noise": fit.noise, "priors": fit.priors, "scale": fit.scale}
     seed = (fit.seed + 7919 * (number + 1)) % 2**32
-    few = {"max_gradients": FEW_GRADIENTS}
-    as_asked = settings.get("max_gradients", np.inf) <= FEW_GRADIENTS
-    for limit in ({},) if as_asked else (few, {}):
-        again = quiet_fit(kept, fit.law, **(own | {"seed": seed} | settings | limit))
-        evidence = log_evidence(again)
-        if again.status.ok or evidence.error <= GOOD_ERROR:
-            return REFIT, evidence.value
-    return NOT_CONVERGED, evidence.value
+    evidence = log_evidence_of(kept, fit, seed=seed, **settings)
+    method = REFIT if evidence.error <= GOOD_ERROR else NOT_CONVERGED
+    return method, evidence.value if np.isfinite(evidence.value) else None

@@ -237,15 +237,21 @@ def announced(done: Fit) -> Fit:
     return done
 
 
-def check_sampling(*, target_accept: Any, cores: Any, seed: Any, **counts: Any) -> int:
+def check_sampling(*, target_accept: Any, seed: Any, **counts: Any) -> int:
     """Check the settings of the sampler; return the seed, drawn at random if none was given."""
-    least = {"chains": 2, "seed": 0}
-    counts |= {name: n for name, n in {"cores": cores, "seed": seed}.items() if n is not None}
+    check_counts(seed=seed, **counts)
+    if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
+        raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
+    return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
+
+
+def check_counts(**counts: Any) -> None:
+    """Check that settings are whole numbers, and large enough; some of them may be left open."""
+    least, open_ = {"chains": 2, "seed": 0}, ("cores", "seed")
     for name, count in counts.items():
+        if count is None and name in open_:
+            continue
         if isinstance(count, bool) or not isinstance(count, Integral):
             raise TypeError(f"{name} must be an integer; got {count!r}.")
         if count < least.get(name, 1):
             raise ValueError(f"{name} must be at least {least.get(name, 1)}; got {count}.")
-    if not isinstance(target_accept, Real) or not 0 < float(target_accept) < 1:
-        raise ValueError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
-    return int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)

@@ -12,7 +12,7 @@ import xarray as xr
 from bayes_bnsl.comparison import Candidate, Comparison
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.errors import NotConvergedWarning, did_you_mean, warn
-from bayes_bnsl.evidence import log_evidence
+from bayes_bnsl.evidence import log_evidence, of_chains
 from bayes_bnsl.future import first_window, leave_future_out
 from bayes_bnsl.law import Law
 from bayes_bnsl.laws import BNSL, M1, M2, M3, M4
@@ -131,15 +131,16 @@ def compare(
         began = time.perf_counter()
         scores: xr.Dataset | None = None
         worth = result.status.ok or include_unconverged
-        again = {key: value for key, value in settings.items() if key not in ("priors", "scale")}
         if by == "loo":
-            scores = leave_one_out(result, leave_out=leave_out, repair=worth, **again)
+            own = of_chains(settings)
+            scores = leave_one_out(result, leave_out=leave_out, repair=worth, **own)
         elif by == "evidence":
             value, error = log_evidence(result)
             columns = {"elpd": ("left", [value]), "error": ("left", [error])}
             scores = xr.Dataset(columns, {"left": ["all"]}, attrs={"by": by})
         elif worth:
-            scores = leave_future_out(result, start=seen, horizon=horizon, **again)
+            own = {key: value for key, value in settings.items() if key not in ("priors", "scale")}
+            scores = leave_future_out(result, start=seen, horizon=horizon, **own)
         seconds = result.seconds + time.perf_counter() - began
         status = result.status
         candidates.append(

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_bnsl.ladder import FIRST_LEVELS, MAPPED, Ladder, Round
+from bayes_bnsl.ladder import FIRST_LEVELS, FIRST_LEVELS_DOWN, MAPPED, Ladder, Round
 from bayes_bnsl.loops import MOST_STEPS, follow
 from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
@@ -60,6 +60,7 @@ def rounds(
     width: Vector,
     generator: np.random.Generator,
     *,
+    mixed: bool = False,
     steps: int = 1000,
     max_gradients: float = np.inf,
     target_accept: float = 0.8,
@@ -73,11 +74,14 @@ def rounds(
     posterior : Posterior
         The density to sample from.
     draws : ndarray, shape (n_chains, n_draws, n_dimensions)
-        Where chains have been that did not mix; there they start.
+        Where chains have been; there they start.
     width : ndarray, shape (n_dimensions,)
         Standard deviations of the prior.
     generator : numpy.random.Generator
         Where the randomness comes from; each chain gets a generator of its own.
+    mixed : bool, default False
+        Whether they have mixed, in nearly the same density: then a map can be fitted to them.
+        Otherwise two rounds come first that find modes and tails.
     steps : int, default 1000
         Of the first round whose map is fitted to draws; every further one has twice as many.
     max_gradients : float, default infinity
@@ -105,30 +109,40 @@ def rounds(
                 posterior, ladder, starts, count, target_accept, generator, cores=cores, tell=tell
             )
 
-    if expected_at_first(len(draws)) > max_gradients:
-        return
     ladder = Ladder.broad(draws.reshape(-1, draws.shape[-1]), width, generator)
-    for count in BROAD:
-        done = run(ladder, _starts(draws, ladder, generator), count, target_accept)
-        ladder, draws = done.next_ladder(generator), done.draws
-    yield done
-    hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
-    tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
-    seen = [done.some(done.ladder.top)]
-    while done.gradients * steps <= max_gradients * done.draws.shape[1]:
+    tails: list[Vector] = []
+    seen = [draws.reshape(-1, draws.shape[-1])]
+    rate = expected_rate(len(draws), FIRST_LEVELS + FIRST_LEVELS_DOWN)
+    if not mixed:
+        if expected_at_first(len(draws)) > max_gradients:
+            return
+        for count in BROAD:
+            done = run(ladder, _starts(draws, ladder, generator), count, target_accept)
+            ladder, draws = done.next_ladder(generator), done.draws
+        yield done
+        hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
+        tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
+        seen, rate = [done.some(done.ladder.top)], done.gradients / done.draws.shape[1]
+    while rate * steps <= max_gradients:
         ladder = ladder.mapped(np.concatenate([*tails, *seen[-2:]]), generator)
         done = run(ladder, _starts(draws, ladder, generator), steps, target_accept)
         yield done
         if done.statistics["diverging"].any():
             target_accept = 1 - (1 - target_accept) / 2
-        ladder, draws, steps = done.next_ladder(generator), done.draws, 2 * steps
+        ladder, draws, rate = done.next_ladder(generator), done.draws, done.gradients / steps
         seen.append(done.some(done.ladder.top))
+        steps *= 2
+
+
+def expected_rate(chains: int, levels: int) -> float:
+    """Return how many gradients a step will take, about."""
+    return chains * levels * (1 + MOST_STEPS) / 2
 
 
 def expected_at_first(chains: int) -> int:
     """Return how many gradients the first two rounds will take, about."""
     steps = sum(BROAD) + len(BROAD) * TUNING * BETWEEN[0]
-    return chains * steps * FIRST_LEVELS * (1 + MOST_STEPS) // 2
+    return int(steps * expected_rate(chains, FIRST_LEVELS))
 
 
 def _round(

@@ -22,11 +22,11 @@ from bayes_bnsl.errors import NotConvergedWarning, warn
 from bayes_bnsl.forecasting import interval, log_score
 from bayes_bnsl.hindsight import NO_LAW, Backtest, forecast_points, status_of, what_failed
 from bayes_bnsl.law import Law
-from bayes_bnsl.loo import quiet_fit
 from bayes_bnsl.naive import naive_forecasts
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.point_fit import fit_points
 from bayes_bnsl.result import Fit
+from bayes_bnsl.sampling import quiet_fit
 from bayes_bnsl.scores import coverage, crps
 from bayes_bnsl.selection import compare
 

@@ -11,7 +11,8 @@ from scipy.stats import norm
 
 import bayes_bnsl as bb
 from bayes_bnsl.density import joint_log_density, log_mean_exp
-from bayes_bnsl.evidence import log_ratio
+from bayes_bnsl.evidence import GOOD_ERROR, log_evidence_of, log_ratio
+from bayes_bnsl.sampling import quiet_fit
 from problems import simulated
 from test_nested_sampling import exact_moments
 
@@ -75,6 +76,34 @@ def test_does_not_take_copies_for_news(addition_fit):
     slow = replace(addition_fit, data=xr.DataTree.from_dict(data))
     found = bb.log_evidence(slow)
     assert found.value == pytest.approx(independent.value, abs=0.15)
+
+
+class TestOfOtherPoints:
+    """Chains go on from the draws of a fit to other points than those it was made to."""
+
+    @pytest.mark.parametrize("left", [[0], [19, 20], list(range(10, 15))])
+    def test_in_closed_form(self, conjugate, conjugate_fit, left):
+        kept = ~np.isin(np.arange(len(conjugate.curve)), left)
+        found = log_evidence_of(conjugate.curve.take(kept), conjugate_fit, seed=1)
+        assert found.value == pytest.approx(conjugate.log_evidence(kept), abs=0.05)
+        assert found.error < 0.05
+
+    @pytest.mark.parametrize("which", ["own_fit", "correlated_fit", "tails_fit", "addition_fit"])
+    def test_as_a_fit_to_them_has_it(self, which, request):
+        """With bounded priors, residuals that hang together, heavy tails and breaks."""
+        fit = request.getfixturevalue(which)
+        kept = fit.curve.take(np.delete(np.arange(len(fit.curve)), 4))
+        again = quiet_fit(
+            kept, fit.law, noise=fit.noise, priors=fit.priors, scale=fit.scale, seed=2
+        )
+        found = log_evidence_of(kept, fit, seed=1)
+        assert found.error <= GOOD_ERROR
+        assert found.value == pytest.approx(bb.log_evidence(again).value, abs=0.1)
+
+    def test_says_when_there_was_none(self, addition_fit):
+        found = log_evidence_of(addition_fit.curve, addition_fit, seed=1, max_gradients=1)
+        assert np.isnan(found.value)
+        assert found.error == np.inf
 
 
 def test_the_seed_repeats_it(line_fit):

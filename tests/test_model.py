@@ -464,6 +464,18 @@ class TestWhatTheSamplerSees:
             assert 0.3 < width_of("z_first", compiled, data, z_tau=z_tau) < 3
 
 
+@pytest.mark.parametrize("which", ["own_fit", "correlated_fit", "addition_fit"])
+def test_the_way_back_from_values_to_positions(which, request):
+    """With bounds, and with coordinates that the sampler sees otherwise."""
+    fit = request.getfixturevalue(which)
+    compiled = compile_law(fit.curve, fit.law, fit.noise, fit.priors)
+    data = models.model_data(fit.curve, fit.law, fit.noise, fit.priors, fit.scale)
+    generator = np.random.default_rng(1)
+    positions = np.stack([compiled.draw_prior(data, generator, 5) for _ in range(2)])
+    again = compiled.positions(data, compiled.values(data, positions))
+    np.testing.assert_allclose(again, positions, rtol=1e-9, atol=1e-9)
+
+
 def width_of(name, compiled, data, **given):
     """Return the sd of what the sampler sees of a coordinate, given one and all others at zero."""
     log_density, number = compiled.log_density(data), compiled.free.index
