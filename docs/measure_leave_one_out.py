@@ -131,7 +131,7 @@ def against_refits(folder, number, label, cores):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bb.NotConvergedWarning)  # the row says it
         fit = bb.fit(curve, law, seed=1, **settings)
-        scores = bb.leave_one_out(fit, **settings)
+        scores = bb.leave_one_out(fit, cores=cores)
         settings |= {"scale": fit.scale, "seed": 2, "draws": 2000}
         # its error is in the ratio of every point: four times the draws
         whole = bb.fit(curve, law, **(settings | {"draws": 8000}))
