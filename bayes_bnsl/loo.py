@@ -52,10 +52,17 @@ where moving the draws leaves less than 0.1 (docs/measure_leave_one_out.py, agai
 """
 
 GOOD_K = 0.5
-"""Largest Pareto k that is trusted: above it chains go on without the point.
+"""Largest Pareto k of moved draws that is trusted: above it chains go on without the point.
 
 Up to 0.5 the weights have a finite variance. Above it, after all was tried to move the draws,
 errors of more than 1 have been seen (the same, against fits without the point).
+"""
+
+FAILS_ABOVE = 0.7
+"""Pareto k above which importance sampling fails, and draws were moved far.
+
+There `MOVE_ABOVE` is the largest k of moved draws that is trusted: between it and `GOOD_K` they
+have been wrong by 0.6 (the same).
 """
 
 UNITS = ("point", "x", "run")
@@ -80,7 +87,8 @@ def leave_one_out(
         points of a group are foreseen together.
     repair : bool, default True
         Whether points whose Pareto k is high are repaired: by moment matching above 0.4, and if it
-        then is above 0.5, by draws without them and their evidence (:func:`log_evidence`).
+        then is above 0.5, or above 0.4 where it was above 0.7 before, by draws without them and
+        their evidence (:func:`log_evidence`).
     max_gradients : int, default 24 million
         Most gradients of a round of tempered chains without a point.
     cores : int, optional
@@ -152,7 +160,8 @@ def leave_one_out(
             )
         method[smoothed.pareto_k.values != raw_k] = MOVED
     elpd, pareto_k = smoothed.elpd_i.values.copy(), smoothed.pareto_k.values.copy()
-    bad = np.flatnonzero(~(pareto_k <= GOOD_K))
+    trusted = np.where(raw_k > FAILS_ABOVE, MOVE_ABOVE, GOOD_K)
+    bad = np.flatnonzero(~(pareto_k <= trusted))
     if repair and bad.size:
         of_all = log_evidence(fit).value
         for left in bad:

@@ -13,7 +13,7 @@ draws were moved, and of all repairs together, against such a ratio, by Pareto k
 import argparse
 import sys
 import warnings
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def few_points(seed):
 
 
 def simulated():
-    """Print the errors in elpd of a point, by the Pareto k that is left once draws were moved."""
+    """Print the errors in elpd of a point, by Pareto k before draws were moved and after."""
     warnings.simplefilter("ignore", bb.NotConvergedWarning)
     found = []
     for seed in range(8):
@@ -95,9 +95,8 @@ def simulated():
             fit = bb.fit(curve, law, seed=1, progress=False)
             if not fit.status.ok:
                 continue
-            raw = bb.leave_one_out(fit, repair=False)
-            moved = bb.leave_one_out(fit, max_gradients=1)  # too few for chains without a point
-            repaired = bb.leave_one_out(fit)
+            raw, repaired = (bb.leave_one_out(fit, repair=each) for each in (False, True))
+            moved = bb.leave_one_out(fit, max_gradients=1)  # too few for chains to go on
             long = bb.fit(curve, law, seed=9, draws=2000, progress=False)
             for left in np.flatnonzero(raw["raw_k"] > EDGES[1] - 0.1):
                 others = np.arange(len(curve)) != left
@@ -106,20 +105,27 @@ def simulated():
                 if without.status.ok:
                     of_each = [scores["elpd"].values[left] for scores in (raw, moved, repaired)]
                     errors = np.abs(np.array(of_each) - exact)
-                    found.append([moved["pareto_k"].values[left], *errors])
+                    both = (each["pareto_k"].values[left] for each in (raw, moved))
+                    found.append([*both, *errors])
             print(f"{curve.name}, {law.name}: {len(found)} points so far", flush=True)
-    k, *errors = np.array(found).T
+    before, after, *errors = np.array(found).T
     lines = []
-    for low, high in pairwise((0.3, 0.4, 0.5, 0.6, 0.7, np.inf)):
-        these = (k > low) & (k <= high)
-        of_each = [f"{q:.2f}" for each in errors for q in np.quantile(each[these], (0.5, 0.9, 1))]
-        lines.append([f"{low:g} to {high:g}", these.sum(), *of_each])
+    for (low, high), (least, most) in product(
+        pairwise((EDGES[1] - 0.1, EDGES[1], EDGES[2], np.inf)),
+        pairwise((-np.inf, 0.4, 0.5, np.inf)),
+    ):
+        these = (before > low) & (before <= high) & (after > least) & (after <= most)
+        if these.any():
+            of_each = [
+                f"{q:.2f}" for each in errors for q in np.quantile(each[these], (0.5, 0.9, 1))
+            ]
+            lines.append([f"{low:g} to {high:g}", f"{least:g} to {most:g}", these.sum(), *of_each])
     names = [
         heading
         for way in ("importance sampling", "moved", "repaired")
         for heading in (f"{way}, median", "90 %", "largest")
     ]
-    print(markdown(["Pareto k left", "points", *names], lines))
+    print(markdown(["Pareto k", "after moving", "points", *names], lines))
 
 
 def small_curves(folder):
