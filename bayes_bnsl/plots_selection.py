@@ -125,7 +125,7 @@ def plot_khat(
     """Draw the Pareto k of each left-out point, before and after repair.
 
     Above the dotted line importance sampling cannot be trusted. Arrows lead from there to the k
-    after the draws were moved; crosses are points for which the law was fitted anew.
+    after the draws were moved; crosses are points without which chains went on.
 
     Parameters
     ----------
