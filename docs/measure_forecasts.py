@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from measuring import chains_at_once, folder_argument, markdown, measure
+from scipy.stats import norm
 
 import bayes_bnsl as bb
 
@@ -92,6 +93,14 @@ def scored(ahead, y, unit):
     }
 
 
+def with_hindsight(later):
+    """Return RMSLE and log score of a line through the held-out points, with its own scatter."""
+    log_y = later.log_y
+    residual = log_y - np.polyval(np.polyfit(later.log_x, log_y, 1), later.log_x)
+    scatter = np.sqrt(np.mean(residual**2))
+    return scatter, np.mean(norm.logpdf(residual, 0, scatter) - log_y)
+
+
 def time_default_call(curves, every):
     """Print the seconds of the default call for every k-th curve, after one that compiles."""
     seconds = {}
@@ -160,6 +169,10 @@ def main():
             )  # fmt: skip
         heads = ["curves", "RMSLE", "log score", "held", "CRPS", "width"]
         print(markdown(["law, noise, unseen breaks", *heads], shown))
+        ahead = [curve.later for curve in curves if curve.source in sources]
+        if all(len(later) > 2 for later in ahead):
+            rmsle, log_score = np.mean([with_hindsight(later) for later in ahead], axis=0)
+            print(f"\nA line through the points held out: {rmsle:.4f}, {log_score:.2f}")
 
 
 if __name__ == "__main__":
