@@ -47,7 +47,7 @@ PSIS, MOVED, REFIT, NOT_CONVERGED, NONE = (
 MOVE_ABOVE = 0.4
 """Pareto k above which draws are moved.
 
-Importance sampling is called reliable up to 0.7. But between 0.4 and 0.7 its error is up to 0.6,
+Importance sampling is called reliable up to 0.7. But between 0.4 and 0.7 its error is up to 0.4,
 where moving the draws leaves less than 0.1 (docs/measure_leave_one_out.py, against a closed form).
 """
 
