@@ -109,9 +109,10 @@ def rounds(
                 posterior, ladder, starts, count, target_accept, generator, cores=cores, tell=tell
             )
 
-    ladder = Ladder.broad(draws.reshape(-1, draws.shape[-1]), width, generator)
+    flat = draws.reshape(-1, draws.shape[-1])
+    ladder = Ladder.broad(flat, width, generator)
     tails: list[Vector] = []
-    seen = [draws.reshape(-1, draws.shape[-1])]
+    seen = [flat[:: -(-len(flat) // MAPPED)]]
     rate = expected_rate(len(draws), FIRST_LEVELS + FIRST_LEVELS_DOWN)
     if not mixed:
         if expected_at_first(len(draws)) > max_gradients:

@@ -147,6 +147,12 @@ class TestRounds:
         done = last_round(hills, starts(4, 4, 4, 4, size=0.1), steps=2000)
         np.testing.assert_allclose(np.mean(done.draws < 0, axis=(1, 2)), 2 / 3, atol=0.06)
 
+    def test_one_that_draws_of_another_density_had_not_is_found_as_well(self):
+        """Of draws that have mixed elsewhere a map is made at once, and the broad normal stays."""
+        draws = starts(4, 4, 4, 4, size=0.1)
+        done = last_round(hills, draws, steps=1000, count=2, mixed=True)
+        np.testing.assert_allclose(np.mean(done.draws < 0, axis=(1, 2)), 2 / 3, atol=0.06)
+
     def test_where_there_is_no_density_there_are_no_draws(self):
         done = last_round(half, np.abs(starts(1, 1)), steps=4000)
         assert done.draws.min() > 0
