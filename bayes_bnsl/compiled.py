@@ -37,6 +37,7 @@ from bayes_bnsl.law import Law
 from bayes_bnsl.native import Native, Posterior, gradient_callback
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.optimum import LogDensity, Vector
+from bayes_bnsl.transforms import Softened
 
 __all__ = ["Compiled", "compile_family", "compile_law"]
 
@@ -113,7 +114,7 @@ class Compiled:
 
     def posterior(self, data: Mapping[str, Any]) -> Posterior:
         """Return the log density with its gradient as a C function, and the data it takes."""
-        return Posterior(self._callback, _shared(self._gradient, data))
+        return Posterior(self._callback, _shared(self._gradient, data), self._breaks)
 
     @cached_property
     def _prior_draw(self) -> Any:
@@ -151,6 +152,16 @@ class Compiled:
         sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
         ends = pairwise(np.cumsum([0, *sizes]))
         return {name: slice(*between) for name, between in zip(self.free, ends, strict=True)}
+
+    @property
+    def _breaks(self) -> NDArray[np.int64]:
+        """Where the coordinates of each break lie in a position, its spacing first."""
+        transform = self.model.rvs_to_transforms.get(self.model.named_vars.get("z_d"))
+        if not isinstance(transform, Softened):
+            return np.empty((0, 1), np.int64)
+        dims = self.model.named_vars_to_dims
+        others = [name for name in self.free if name != "z_d" and dims.get(name) == ("brk",)]
+        return np.stack([np.r_[self._cuts[name]] for name in ("z_d", *others)], axis=1)
 
     def _function(self, outputs: Sequence[Any], inputs: Sequence[Any]) -> Any:
         """Compile outputs that depend on the free variables as a function of a position.

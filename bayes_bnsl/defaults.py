@@ -29,7 +29,7 @@ from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import Correlated, StudentT
 from bayes_bnsl.priors import Scale
 
-__all__ = ["least_scatter", "noise_parameters", "parameters", "sharpness"]
+__all__ = ["least_scatter", "log_spacing", "noise_parameters", "parameters", "sharpness"]
 
 NOISE_SHARE = 0.02
 """Prior median of the scatter from point to point, as a share of the range of log y."""
@@ -39,6 +39,9 @@ MISFIT_SHARE = 0.04
 
 AT_THE_END = 0.05
 """How wide, in units of the log range, the passage is from breaks in the data to those beyond."""
+
+SPACING_SD = np.sqrt(polygamma(1, 2))
+"""Standard deviation of the log of a spacing of breaks."""
 
 UNIFORM = 1.7
 """Log-odds for a coordinate of 1: the share is then close to uniform on (0, 1)."""
@@ -232,18 +235,22 @@ def sharpness(scale: Scale, z: Any, xp: Any = np) -> Any:
 
 
 def _places(n: int, z: Any, xp: Any) -> list[Any]:
-    """Return n ordered places, 0 at the first x and 1 at the last: sums of independent spacings.
+    """Return n ordered places, 0 at the first x and 1 at the last: sums of independent spacings."""
+    places, place = [], 0.0
+    for i in range(n):
+        place = place + xp.exp(log_spacing(n, z[i]))
+        places.append(place)
+    return places
+
+
+def log_spacing(n: int, z: Any) -> Any:
+    """Return the log of the spacing before one of n breaks, as a share of the log range.
 
     A spacing is lognormal with the mean and variance of the log of a Gamma(2) whose mean is
     1 / (n + 1). Divided by their sum, n + 1 such spacings are a Dirichlet(2); but where the data
     end says nothing of where breaks are, so the last one may lie beyond.
     """
-    sd = np.sqrt(polygamma(1, 2))
-    places, place = [], 0.0
-    for i in range(n):
-        place = place + xp.exp(digamma(2) + sd * z[i]) / (2 * (n + 1))
-        places.append(place)
-    return places
+    return digamma(2) - np.log(2 * (n + 1)) + SPACING_SD * z
 
 
 def noise_parameters(

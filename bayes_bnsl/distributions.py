@@ -1,4 +1,4 @@
-"""Distributions that PyMC does not have, and the coordinates in which NUTS sees variables."""
+"""Distributions that PyMC does not have, and densities and draws of priors of the user's."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import normal_lccdf
 from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform, Transform
+from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, LogTransform
 
-from bayes_bnsl import defaults
 from bayes_bnsl.kalman import given_earlier
-from bayes_bnsl.priors import Prior, Scale
+from bayes_bnsl.priors import Prior
 
 __all__ = [
-    "Magnified",
-    "Recentred",
-    "Standardized",
-    "Stretched",
     "best_so_far",
     "best_so_far_logp",
     "correlated",
@@ -34,7 +29,6 @@ __all__ = [
     "log_student",
     "normal",
     "normal_logp",
-    "residual_level",
     "support",
 ]
 
@@ -94,18 +88,6 @@ def correlated_logp(
     return pt.sum(points)
 
 
-def residual_level(mean_square: Any, scale: Scale) -> Any:
-    """Return about where ``z_sigma`` lies, given the mean square of the residuals."""
-    size = pt.sqrt(mean_square + defaults.least_scatter(scale) ** 2)
-    return pt.log(size / (defaults.NOISE_SHARE * scale.spread))
-
-
-def end_width(tau: Any, sigma: Any, scale: Scale) -> Any:
-    """Return about how uncertain points that stray together leave an end, at most 1: its prior."""
-    square = (tau**2 + 0.25 * sigma**2) / scale.spread**2
-    return pt.sqrt(square / (1 + square))
-
-
 def normal(mean: Any, sd: Any, level: Any, size: Any) -> Any:
     """Return a normal variable, which the level does not enter."""
     return pm.Normal.dist(mean, sd, size=size)
@@ -114,112 +96,6 @@ def normal(mean: Any, sd: Any, level: Any, size: Any) -> Any:
 def normal_logp(value: Any, mean: Any, sd: Any, level: Any) -> Any:
     """Return the log density of such a variable."""
     return pm.logp(normal(mean, sd, level, None), value)
-
-
-class Recentred(Transform):
-    """What the sampler sees in place of a variable: its distance from where the data have it.
-
-    With few points sigma may be small, and then the law must lie narrowly along the points: a
-    funnel, in which transitions diverge. Given the law, sigma follows the size of the residuals,
-    so the distance from that hardly depends on the law, and the funnel is gone. Just so, a slope
-    is known once limit and level are, for the curve must meet its first points. This is a shift:
-    the prior, the posterior and draws from either are untouched.
-    """
-
-    name = "recentred"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the distance from the level."""
-        return value - _level(inputs)
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return the variable."""
-        return value + _level(inputs)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return 0: a shift leaves volumes alone."""
-        return pt.zeros_like(value)
-
-
-class Stretched(Transform):
-    """What the sampler sees in place of an end of the curve: its distance from the points there.
-
-    With `Correlated` noise points fix the curve as narrowly as they stray together from it, and
-    that may be little or much: a funnel. In units of how far they stray it is gone.
-    """
-
-    name = "stretched"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the variable in units of the level."""
-        return value / _level(inputs)
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return the variable."""
-        return value * _level(inputs)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return the log of the level."""
-        return pt.log(_level(inputs)) + pt.zeros_like(value)
-
-
-class Magnified(Transform):
-    """What the sampler sees in place of the change at a break: how far that bends the curve.
-
-    A change within the data is known as narrowly as points show a bend, that at a break beyond
-    them may be anything: for breaks that are not needed, a funnel from the one to the other. The
-    sampler sees ``m sinh(z)``, where ``m**2 - 1`` is the square of the bend that a change of 1
-    makes, in standard errors of the points. So it sees a width of about 1 everywhere.
-    """
-
-    name = "magnified"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the bends, or where there are none the changes themselves."""
-        return self._of_breaks(lambda z, bend: pt.sqrt(1 + bend**2) * pt.sinh(z), value, inputs)
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return the changes."""
-        return self._of_breaks(lambda w, bend: pt.arcsinh(w / pt.sqrt(1 + bend**2)), value, inputs)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return the log derivative of each change."""
-        return self._of_breaks(lambda w, bend: -0.5 * pt.log(1 + bend**2 + w**2), value, inputs)
-
-    def _of_breaks(self, function: Any, value: Any, inputs: Any) -> Any:
-        """Apply a function to each break by itself: compiled code is better off with scalars."""
-        bends = _level(inputs)
-        return pt.stack([function(value[i], bends[i]) for i in range(bends.type.shape[0])])
-
-
-def _level(inputs: Any) -> Any:
-    """Return the last parameter of a variable, after its size and before its generator."""
-    return inputs[-2]
-
-
-class Standardized(Transform):
-    """What the sampler sees in place of a normal variable: its distance from the mean, in sd.
-
-    Few points say little of a curve of a family, so that its coordinates lie where the family has
-    them. If that is a narrow place, so are they: a funnel, which this opens.
-    """
-
-    name = "standardized"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """Return the standardized variable."""
-        *_, mean, sd = inputs
-        return (value - mean) / sd
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """Return the variable."""
-        *_, mean, sd = inputs
-        return mean + sd * value
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Return the log of the standard deviation, once for each entry."""
-        *_, sd = inputs
-        return pt.log(sd) + pt.zeros_like(value)
 
 
 @lru_cache(maxsize=256)

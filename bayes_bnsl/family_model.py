@@ -11,18 +11,16 @@ import pytensor.tensor as pt
 
 from bayes_bnsl import defaults
 from bayes_bnsl.distributions import (
-    Recentred,
-    Standardized,
     log_normal,
     log_normal_logp,
     log_student,
-    residual_level,
 )
 from bayes_bnsl.family import Family
 from bayes_bnsl.law import Law
 from bayes_bnsl.model import given_as, seen_as
 from bayes_bnsl.noises import StudentT
 from bayes_bnsl.priors import Prior, Scale
+from bayes_bnsl.transforms import Recentred, Standardized, residual_level
 
 __all__ = ["build_family_model"]
 

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from bayes_bnsl.native import call_callback
+from bayes_bnsl.transforms import RESOLVED
 
 __all__ = ["LEAST_DENSITY", "follow", "mixture"]
 
@@ -32,6 +33,9 @@ LARGEST_GAIN = 500.0
 
 ENERGY_ERROR = 1000.0
 """Loss of energy from which on a trajectory counts as divergent, as it does for NUTS."""
+
+FARTHEST = 1.3
+"""Places that breaks are moved to, and from, lie below this; the last x is at 1."""
 
 ATTEMPTS = (1.0, 0.1, 0.01)
 """Sizes of the steps of a trajectory, and of those that follow it from the same start while they
@@ -251,10 +255,71 @@ def _attempts(
     return attempt, diverges, taken, gain, density, density_mapped
 
 
+@numba.njit(**INLINED)
+def _relocated(
+    begin: Any, breaks: Any, generator: Any, end: Any, places: Any, order: Any
+) -> float:  # fmt: skip
+    """Move one break to another place, before or behind others, with all else that is its own.
+
+    Any break is as likely to be moved, to any place as likely, so the way back is as likely as the
+    way there. Volumes of places are what they were, those of spacings are not.
+
+    Parameters
+    ----------
+    begin : ndarray, shape (n_dimensions,)
+        A position.
+    breaks : ndarray of int, shape (n_breaks, n_coordinates)
+        Where the coordinates of each break lie in it: first the spacing before the break, as
+        :class:`~bayes_bnsl.transforms.Softened` shows it.
+    generator : numpy.random.Generator
+        Where the randomness comes from.
+    end : ndarray, shape (n_dimensions,)
+        Where the break is moved; written to.
+    places, order : ndarray, shape (n_breaks,)
+        To calculate in, the second of int.
+
+    Returns
+    -------
+    float
+        Log of the volume that spacings take after the move, in units of that before; or
+        `LEAST_DENSITY`, if the break is farther out than any is moved to.
+    """
+    count = len(breaks)
+    place, volume = 0.0, 0.0
+    for i in range(count):
+        seen = begin[breaks[i, 0]]
+        softplus = max(seen, 0.0) + np.log1p(np.exp(-abs(seen)))
+        place += np.expm1(RESOLVED * softplus)
+        places[i], order[i] = place, i
+        volume += RESOLVED * softplus + seen - softplus
+    moved = generator.integers(0, count)
+    if places[moved] > FARTHEST:
+        return LEAST_DENSITY
+    places[moved] = FARTHEST * generator.random()
+    for i in range(1, count):
+        j = i
+        while j > 0 and places[order[j]] < places[order[j - 1]]:
+            order[j], order[j - 1] = order[j - 1], order[j]
+            j -= 1
+    for i in range(len(begin)):
+        end[i] = begin[i]
+    place = 0.0
+    for i in range(count):
+        own = order[i]
+        softplus = np.log1p(places[own] - place) / RESOLVED
+        seen = softplus + np.log(-np.expm1(-softplus))
+        place = places[own]
+        volume -= RESOLVED * softplus + seen - softplus
+        end[breaks[i, 0]] = seen
+        for k in range(1, breaks.shape[1]):
+            end[breaks[i, k]] = begin[breaks[own, k]]
+    return volume
+
+
 @numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
-    pieces: Any, maps: Any, generator: Any, address: int, data: Any,
+    pieces: Any, maps: Any, generator: Any, address: int, data: Any, breaks: Any,
 ) -> Any:  # fmt: skip
     """Take steps of one chain at every level: up from one map to the posterior, down to another.
 
@@ -302,6 +367,9 @@ def follow(
         Of the C function that returns the log density of the posterior and its gradient.
     data : ndarray of uint64
         What that function is given.
+    breaks : ndarray of int, shape (n_breaks, n_coordinates)
+        Where the coordinates of each break lie in a position, as `_relocated` takes them; without
+        rows no break is moved.
 
     Returns
     -------
@@ -334,6 +402,7 @@ def follow(
     refused, offered = np.zeros(n - 1), np.zeros(n - 1)
     at, momentum = np.empty(dimensions), np.empty(dimensions)
     end, beyond = np.empty((4, dimensions)), np.empty((4, dimensions))
+    places_of_breaks, order = np.empty(len(breaks)), np.empty(len(breaks), np.int64)
     for step in range(steps):
         for level in range(n):
             centre, coefficients, means, factors, cumulated = maps[0] if level < top else maps[1]
@@ -381,6 +450,24 @@ def follow(
                 energies[step], counts[step], acceptances[step] = -before, leaps, chance
                 diverging[step] = diverges
             if generator.random() < chance:
+                positions[level], slopes[level], slopes_mapped[level] = end[0], end[2], end[3]
+                posterior[level], mapped[level] = density, density_mapped
+            if not len(breaks):
+                continue
+            volume = _relocated(
+                positions[level], breaks, generator, end[0], places_of_breaks, order
+            )
+            if volume == LEAST_DENSITY:
+                continue
+            density = _density(end[0], end[2], value, address, data)
+            gradients += 1
+            if density <= LEAST_DENSITY:
+                continue
+            if t < 1:
+                density_mapped = mixture(end[0], centre, coefficients, end[3], room)
+            before = t * posterior[level] + (1 - t) * mapped[level]
+            gain = t * density + (1 - t) * density_mapped + volume - before
+            if generator.random() < np.exp(min(gain, 0.0)):
                 positions[level], slopes[level], slopes_mapped[level] = end[0], end[2], end[3]
                 posterior[level], mapped[level] = density, density_mapped
         for pair in range((first + step) % 2 if n > 2 else 0, n - 1, 2):

@@ -18,20 +18,15 @@ from bayes_bnsl import defaults
 from bayes_bnsl.arguments import Priors, check_arguments
 from bayes_bnsl.curve import Curve
 from bayes_bnsl.distributions import (
-    Magnified,
-    Recentred,
-    Stretched,
     best_so_far,
     best_so_far_logp,
     correlated,
     correlated_logp,
-    end_width,
     log_normal,
     log_normal_logp,
     log_student,
     normal,
     normal_logp,
-    residual_level,
     support,
 )
 from bayes_bnsl.law import Law
@@ -39,6 +34,14 @@ from bayes_bnsl.laws import BNSL
 from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import BestSoFar, Correlated, LogNormal, StudentT
 from bayes_bnsl.priors import Prior, Scale
+from bayes_bnsl.transforms import (
+    Magnified,
+    Recentred,
+    Softened,
+    Stretched,
+    end_width,
+    residual_level,
+)
 
 __all__ = ["build_model", "given_as", "seen_as"]
 
@@ -117,6 +120,9 @@ def build_model(
                 return seen_as(Stretched(), f"z_{name}", 0.0, 1.0, widths[name])
             if not per_break:
                 return pm.Normal(f"z_{name}", 0.0, 1.0)
+            if name == "d" and law.n_breaks > 1:  # the places of others are sums
+                level = np.full(law.n_breaks, defaults.log_spacing(law.n_breaks, 0.0))
+                return seen_as(Softened(), "z_d", 0.0, 1.0, level, "brk", shape=law.n_breaks)
             return pm.Normal(f"z_{name}", 0.0, 1.0, shape=law.n_breaks, dims="brk")
 
         def change(bends: list[Any]) -> Any:

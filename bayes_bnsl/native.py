@@ -8,7 +8,7 @@ long and compiled in a tenth of a second.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
@@ -183,6 +183,9 @@ class Posterior:
     """The C function of :func:`gradient_callback`."""
     arrays: Sequence[NDArray[Any]]
     """The data, which lie where it is told to look."""
+    breaks: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 1), np.int64))
+    """Where the coordinates of each break lie in a position, shape (n_breaks, n_coordinates): first
+    the spacing before it. Without rows where no break can change its place among others."""
 
     @cached_property
     def data(self) -> NDArray[np.uint64]:

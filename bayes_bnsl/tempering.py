@@ -173,7 +173,7 @@ def _round(
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
             places[chain], restarts[chain], first, count, apart, ladder.levels, ladder.sizes,
-            pieces, maps, own[chain], posterior.callback.address, posterior.data,
+            pieces, maps, own[chain], posterior.callback.address, posterior.data, posterior.breaks,
         )  # fmt: skip
 
     with ThreadPoolExecutor(min(cores, chains)) as pool:

@@ -192,13 +192,16 @@ class Conjugate:
         return self.log_evidence(new | given) - self.log_evidence(given)
 
 
-def log_shrinks(curve, theta, z_c):
-    """Return the log derivative of z_c by what the sampler sees in its place, m sinh(z_c).
+def log_shrinks(curve, theta, coordinates):
+    """Return the log derivative of z_c and z_d by what the sampler sees in their place.
 
-    Of each draw, the sum over breaks, which are the last axis; 0 for a law without.
+    Of each draw, the sum over breaks, which are the last axis; 0 for a law without. In place of z_c
+    that is m sinh(z_c); in place of z_d, if there are several, v with a spacing of
+    expm1(softplus(v) / 20) of the log range.
     """
-    if z_c is None:
+    if "z_c" not in coordinates:
         return 0.0
+    z_c = coordinates["z_c"]
     first, last = curve.log_x[[0, -1]]
     log_d, f = np.log(theta["d"]), theta["f"]
     left, middle, right = (
@@ -209,4 +212,11 @@ def log_shrinks(curve, theta, z_c):
     spread = np.ptp(curve.log_y)
     error = max(curve.scatter, 0.002 * spread) / spread
     magnified = np.hypot(1, np.sqrt(freedom) * bend / error)
-    return -np.log(magnified * np.cosh(z_c)).sum(axis=-1)
+    shrinks = -np.log(magnified * np.cosh(z_c)).sum(axis=-1)
+    if np.shape(z_c)[-1] == 1:
+        return shrinks
+    places = (log_d - first) / (last - first)
+    spacings = np.diff(places, axis=-1, prepend=0.0)
+    share = -np.expm1(-20 * np.log1p(spacings))  # sigmoid(v)
+    per_log = (1 + spacings) / spacings * share / 20
+    return shrinks + np.log(per_log / np.sqrt(np.pi**2 / 6 - 1)).sum(axis=-1)

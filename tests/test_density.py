@@ -32,7 +32,7 @@ def test_prior_and_likelihood_are_what_was_sampled(which, request):
     total = prior + likelihood.sum(axis=-1)
     if which == "addition_fit":
         theta = {name: fit.posterior[name].values for name in ("d", "f")}
-        total = total + log_shrinks(fit.curve, theta, values["z_c"])
+        total = total + log_shrinks(fit.curve, theta, values)
     if which in ("limit_fit", "addition_fit"):
         sampled = fit.data["sample_stats"]["logp"].values
         np.testing.assert_allclose(total - total.mean(), sampled - sampled.mean(), atol=1e-6)

@@ -28,10 +28,10 @@ from bayes_bnsl import (
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import check_arguments
 from bayes_bnsl.compiled import compile_law
-from bayes_bnsl.distributions import Magnified, Stretched
 from bayes_bnsl.draws import Problem
 from bayes_bnsl.noise import log_density
 from bayes_bnsl.priors import Scale
+from bayes_bnsl.transforms import Magnified, Softened, Stretched
 from problems import NAMED, PROBLEMS, log_shrinks, simulated, simulated_correlated
 
 QUICK = {"mode": "FAST_COMPILE"}
@@ -188,7 +188,7 @@ class TestPrior:
             if isinstance(law, BNSL) and law.n_breaks:
                 theta = Problem(curve, law, LogNormal(), {}, Scale.of(curve)).parameters(free)
                 breaks = {key: theta[key][0, i] for key in ("d", "f")}
-                expected += log_shrinks(curve, breaks, point["z_c"])
+                expected += log_shrinks(curve, breaks, point)
             assert log_density(as_sampled(model, point)) == pytest.approx(expected, rel=1e-12)
 
     def test_density_with_ends_as_wide_as_points_stray_together(self):
@@ -428,7 +428,11 @@ class TestNoise:
 class TestWhatTheSamplerSees:
     @pytest.mark.parametrize(
         ("transform", "level"),
-        [(Magnified(), [0.0, 1.0, 30.0, 400.0]), (Stretched(), [1.0, 0.3, 0.01, 1e-4])],
+        [
+            (Magnified(), [0.0, 1.0, 30.0, 400.0]),
+            (Stretched(), [1.0, 0.3, 0.01, 1e-4]),
+            (Softened(), [-1.6, -1.6, -0.5, -5.0]),
+        ],
     )
     def test_leads_back_with_its_derivative(self, transform, level):
         z = pt.vector("z")

@@ -125,8 +125,8 @@ class TestLogDensity:
             prior = sum(norm.logpdf(value).sum() for value in z.values())
             log_mu = law.log_mu(curve.log_x, theta)
             likelihood = log_density(curve.y, log_mu, theta["sigma"]).sum()
-            changes = z["z_c"][0, 0] if "z_c" in z else None
-            expected = prior + likelihood + log_shrinks(curve, theta, changes)
+            own = {name: value[0, 0] for name, value in z.items()}
+            expected = prior + likelihood + log_shrinks(curve, theta, own)
             assert posterior.log_density(position)[0] == pytest.approx(expected, rel=1e-9)
 
 

@@ -282,7 +282,7 @@ class TestTempered:
         )
         log_likelihood = fit.data["log_likelihood"]["y"].sum("obs_id")
         theta = {name: fit.posterior[name].values for name in ("d", "f")}
-        shrinks = log_shrinks(fit.curve, theta, coordinates["z_c"].values)
+        shrinks = log_shrinks(fit.curve, theta, coordinates)
         expected = log_prior + log_likelihood + shrinks
         np.testing.assert_allclose(statistics["logp"], expected, rtol=1e-9)
         arrived = [len(np.unique(chain[chain >= 0])) for chain in statistics["restart"].values]

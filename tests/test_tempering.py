@@ -14,13 +14,15 @@ import pytest
 from arviz_stats.base import array_stats
 from numba import types
 from scipy.optimize import approx_fprime
-from scipy.stats import halfnorm, kstest, norm, t
+from scipy.stats import halfnorm, ks_2samp, kstest, norm, t
 
+from bayes_bnsl.defaults import SPACING_SD
 from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.ladder import Ladder
 from bayes_bnsl.loops import LEAST_DENSITY, MOST_STEPS, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
 from bayes_bnsl.tempering import BROAD, _round, expected_at_first, rounds
+from bayes_bnsl.transforms import RESOLVED
 
 SIGNATURE = types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64))
 
@@ -80,6 +82,32 @@ def steep(n, z, slope, density, data):
     return 0 if np.isfinite(density[0]) else 1
 
 
+UNBROKEN = np.empty((0, 1), np.int64)
+"""Where coordinates of breaks lie in a position that has none."""
+
+LEVEL, RATE = -1.0, RESOLVED
+"""Log of the median spacing of the breaks below, and what the sampler sees of it."""
+
+
+@numba.cfunc(SIGNATURE)
+def two_breaks(n, z, slope, density, data):
+    """Lognormal spacings before two breaks, softened; what else they have is normal."""
+    density[0] = 0.0
+    for i in range(2):
+        softplus = max(z[i], 0.0) + np.log1p(np.exp(-abs(z[i])))
+        share = np.exp(z[i] - softplus)
+        spacing = np.expm1(RATE * softplus)
+        if not 0 < spacing < np.inf:
+            return 1
+        normal = (np.log(spacing) - LEVEL) / SPACING_SD
+        growth = RATE * share * (1 + spacing) / spacing
+        density[0] += -0.5 * normal**2 + np.log(growth)
+        slope[i] = -normal * growth / SPACING_SD + RATE * share + 1 - share - growth
+        density[0] -= 0.5 * (z[2 + i] - i) ** 2
+        slope[2 + i] = i - z[2 + i]
+    return 0 if np.isfinite(density[0]) else 1
+
+
 def starts(*centres, size=1.0, n=1000, dimensions=1, seed=1):
     generator = np.random.default_rng(seed)
     return np.stack([c + size * generator.standard_normal((n, dimensions)) for c in centres])
@@ -126,6 +154,34 @@ class Counting(Posterior):
     def __init__(self, callback, count):
         super().__init__(callback, [])
         object.__setattr__(self, "data", count)
+
+
+class TestBreaksThatMove:
+    """Nothing else moves here: trajectories are next to nothing."""
+
+    @pytest.fixture
+    def moved(self):
+        start, piece = np.array([[0.0, 1.0, 0.0, 1.0]]), round_piece(4)
+        return follow(
+            start, np.full(1, -1), 0, 200_000, 1, np.ones(1), np.full((1, 1), 1e-12),
+            stacked([piece]), (fixed_parts(piece),) * 2, np.random.default_rng(3),
+            two_breaks.address, np.zeros(0, np.uint64), np.array([[0, 2], [1, 3]]),
+        )[0][::20]  # fmt: skip
+
+    def test_places_are_as_likely_as_their_density_says(self, moved):
+        places = np.cumsum(np.expm1(RATE * np.logaddexp(0, moved[:, :2])), axis=1)
+        generator = np.random.default_rng(4)
+        spacings = np.exp(LEVEL + SPACING_SD * generator.standard_normal((200_000, 2)))
+        exact = np.cumsum(spacings, axis=1)
+        exact = exact[exact[:, 1] < 1.3]
+        for own, others in zip(places.T, exact.T, strict=True):
+            assert ks_2samp(own, others).pvalue > 1e-3
+
+    def test_what_a_break_has_goes_with_it(self, moved):
+        """Exchanged, the coordinates of both are 1 off their means, each by half a unit of log."""
+        exchanged = np.isclose(moved[:, 2], 1.0)
+        assert np.all(exchanged | np.isclose(moved[:, 2], 0.0))
+        assert exchanged.mean() == pytest.approx(1 / (1 + np.e), abs=0.02)
 
 
 class TestRounds:
@@ -242,7 +298,7 @@ class TestRounds:
         draws = follow(
             np.full((n, 1), -4.0), np.full(n, -1), 0, 20_000, 1, ladder.levels, ladder.sizes,
             stacked(ladder.pieces), maps, np.random.default_rng(8), hills.address,
-            np.zeros(0, np.uint64),
+            np.zeros(0, np.uint64), UNBROKEN,
         )[0]  # fmt: skip
         assert np.mean(draws < 0) == pytest.approx(2 / 3, abs=0.05)
 
@@ -316,7 +372,7 @@ class TestLoops:
             follow(
                 np.zeros((5, 3)), np.full(5, -1), 0, 50, 1, levels, np.full((5, 1), size),
                 stacked([round_piece(3)] * 5), (fixed, fixed), np.random.default_rng(5),
-                student.address, np.zeros(0, np.uint64),
+                student.address, np.zeros(0, np.uint64), UNBROKEN,
             )[9][1:-1] / 50
             for size in (0.02, 0.2, 200.0)
         ]  # fmt: skip
@@ -332,7 +388,7 @@ class TestLoops:
             np.zeros((2, 1)), np.full(2, -1), 0, steps, 1, np.array([0.0, 1.0]),
             np.full((2, len(pieces.weights)), size), stacked([pieces] * 2),
             (fixed_parts(map_),) * 2, np.random.default_rng(5), callback.address,
-            np.zeros(0, np.uint64),
+            np.zeros(0, np.uint64), UNBROKEN,
         )  # fmt: skip
 
     def check_steep(self, done):
@@ -375,7 +431,7 @@ class TestLoops:
         done = follow(
             np.zeros((n, 8)), np.full(n, -1), 0, 4000, 1, ladder.levels, ladder.sizes,
             stacked(ladder.pieces), tuple(fixed_parts(each) for each in ladder.maps),
-            np.random.default_rng(5), student.address, np.zeros(0, np.uint64),
+            np.random.default_rng(5), student.address, np.zeros(0, np.uint64), UNBROKEN,
         )  # fmt: skip
         tried, accepted = (each[ladder.levels > 0] for each in done[8:10])
         assert tried.shape == (np.sum(ladder.levels > 0), 4)
