@@ -459,6 +459,33 @@ class TestWhatTheSamplerSees:
         for z_d in (0.0, 4.0):
             assert 0.3 < width_of("z_c", compiled, data, z_d=z_d) < 3
 
+    @pytest.mark.parametrize(
+        ("law", "priors", "own"),
+        [
+            (BNSL(1), {}, None),
+            (BNSL(3), {}, ["z_f", "z_c"]),
+            (BNSL(2), {"c": Prior("Normal", mu=[0.0, 1.0], sigma=1.0), "f": 0.2}, ["c"]),
+            (BNSL(2), {"d": Prior("LogNormal", mu=[3.0, 6.0], sigma=1.0)}, None),
+        ],
+    )
+    def test_breaks_that_can_change_their_place_take_along_what_is_theirs(self, law, priors, own):
+        curve = simulated("double descent")
+        compiled = compile_law(curve, law, LogNormal(), priors)
+        posterior = compiled.posterior(
+            models.model_data(curve, law, LogNormal(), priors, Scale.of(curve))
+        )
+        if own is None:
+            assert len(posterior.breaks) == 0
+            return
+        z = np.zeros((1, compiled.dimensions))
+        z[0, posterior.breaks] = np.arange(law.n_breaks)[:, None] + 10.0 * np.arange(1 + len(own))
+        for column, name in enumerate(["z_d", *own]):
+            where = compiled.free.index(name)
+            assert compiled.shapes[name] == (law.n_breaks,)
+            first = sum(int(np.prod(compiled.shapes[each])) for each in compiled.free[:where])
+            expected = 10 * column + np.arange(law.n_breaks)
+            np.testing.assert_array_equal(z[0, first : first + law.n_breaks], expected)
+
     def test_is_as_wide_where_points_stray_little_and_much(self):
         """Given all else, an end is known as narrowly as points stray, and by the prior at most."""
         curve = simulated_correlated(seed=1)
