@@ -67,8 +67,9 @@ class TestClosedForm:
 
 
 class TestRefit:
-    def test_a_surprise_costs_what_the_evidences_say(self):
+    def test_a_surprise_costs_what_the_evidences_say(self, monkeypatch):
         """The mean density over draws without the point is -16 to -32, from seed to seed."""
+        monkeypatch.setattr(loo.azs, "loo_moment_match", lambda tree, result, *_, **__: result)
         fit = bb.fit(bb.load_curve("four_digit_addition"), bb.BNSL(1), seed=1, progress=False)
         densities = []
         for seed in (1, 2):
