@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pymc import pytensorf
 from pytensor import config
 from pytensor import tensor as pt
-from pytensor.graph import graph_replace, vectorize_graph
+from pytensor.graph import graph_replace
 
 from bayes_bnsl import model as models
 from bayes_bnsl.arguments import Priors
@@ -93,10 +93,7 @@ class Compiled:
 
     def values(self, data: Mapping[str, Any], positions: Vector) -> Draws:
         """Return the free variables at positions of shape (..., n_dimensions), each (..., ...)."""
-        call, shared = self.constrained.vm.jit_fn, _shared(self.constrained, data)
-        rows = np.array(positions, order="C").reshape(-1, self.dimensions)
-        flat = [call(row, *shared)[0] for row in rows]
-        values = np.reshape(flat, positions.shape)
+        values = _each(self.constrained, positions, data)
         return {
             name: values[..., cut].reshape(*positions.shape[:-1], *self.shapes[name])
             for name, cut in self._cuts.items()
@@ -107,10 +104,9 @@ class Compiled:
 
         It undoes `values`.
         """
-        pm.set_data(dict(data), model=self.model)
-        rows = [values[name].reshape(-1, *self.shapes[name]) for name in self.free]
-        flat = [each.reshape(len(each), -1) for each in self._unconstrained(*rows)]
-        return np.hstack(flat).reshape(*values[self.free[0]].shape[:2], self.dimensions)
+        leading = values[self.free[0]].shape[:2]
+        joined = [values[name].reshape(*leading, -1) for name in self.free]
+        return _each(self.unconstrained, np.concatenate(joined, axis=-1), data)
 
     def posterior(self, data: Mapping[str, Any]) -> Posterior:
         """Return the log density with its gradient as a C function, and the data it takes."""
@@ -124,16 +120,6 @@ class Compiled:
         """
         values = pytensorf.replace_rng_nodes(self._transformed)
         return pytensorf.compile([], values, mode=AS_WRITTEN)
-
-    @cached_property
-    def _unconstrained(self) -> Any:
-        """The unconstrained values as a function of many values of each free variable."""
-        free = self.model.free_RVs
-        rows = [each.type(each.name) for each in free]
-        one_row = graph_replace(self._transformed, dict(zip(free, rows, strict=True)), strict=False)
-        many = [pt.tensor(each.name, shape=(None, *each.type.shape)) for each in rows]
-        values = vectorize_graph(one_row, dict(zip(rows, many, strict=True)))
-        return pytensorf.compile(many, values, mode=AS_WRITTEN)
 
     @property
     def _transformed(self) -> list[Any]:
@@ -196,11 +182,26 @@ class Compiled:
         return self._function([graph_replace(joined, values)], inputs)
 
     @cached_property
+    def unconstrained(self) -> Any:
+        """A position as a function of the free variables, one after the other."""
+        free = zip(self.model.free_RVs, self.shapes.values(), strict=True)
+        inputs, values = coordinates(dict(free))
+        joined = pt.concatenate([pt.flatten(each) for each in self._transformed])
+        return self._function([graph_replace(joined, values, strict=False)], inputs)
+
+    @cached_property
     def _callback(self) -> Any:
         return gradient_callback(self._native(self._gradient))
 
     def _native(self, function: Any) -> Native:
         return Native.of(function, np.zeros(self.dimensions), *_shared(function, {}))
+
+
+def _each(function: Any, rows: Vector, data: Mapping[str, Any]) -> Vector:
+    """Return what a compiled function returns of each vector along the last axis."""
+    call, shared = function.vm.jit_fn, _shared(function, data)
+    flat = [call(row, *shared)[0] for row in np.array(rows, order="C").reshape(-1, rows.shape[-1])]
+    return np.reshape(flat, rows.shape)
 
 
 def _shared(function: Any, data: Mapping[str, Any]) -> list[NDArray[Any]]:
