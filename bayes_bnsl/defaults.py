@@ -29,7 +29,7 @@ from bayes_bnsl.noise import Noise
 from bayes_bnsl.noises import Correlated, StudentT
 from bayes_bnsl.priors import Scale
 
-__all__ = ["least_scatter", "log_spacing", "noise_parameters", "parameters", "sharpness"]
+__all__ = ["least_scatter", "noise_parameters", "parameters", "sharpness", "spacing"]
 
 NOISE_SHARE = 0.02
 """Prior median of the scatter from point to point, as a share of the range of log y."""
@@ -238,19 +238,19 @@ def _places(n: int, z: Any, xp: Any) -> list[Any]:
     """Return n ordered places, 0 at the first x and 1 at the last: sums of independent spacings."""
     places, place = [], 0.0
     for i in range(n):
-        place = place + xp.exp(log_spacing(n, z[i]))
+        place = place + spacing(n, z[i], xp)
         places.append(place)
     return places
 
 
-def log_spacing(n: int, z: Any) -> Any:
-    """Return the log of the spacing before one of n breaks, as a share of the log range.
+def spacing(n: int, z: Any, xp: Any = np) -> Any:
+    """Return the spacing before one of n breaks from its coordinate, as a share of the log range.
 
-    A spacing is lognormal with the mean and variance of the log of a Gamma(2) whose mean is
-    1 / (n + 1). Divided by their sum, n + 1 such spacings are a Dirichlet(2); but where the data
-    end says nothing of where breaks are, so the last one may lie beyond.
+    It is lognormal with the mean and variance of the log of a Gamma(2) whose mean is 1 / (n + 1).
+    Divided by their sum, n + 1 such spacings are a Dirichlet(2); but where the data end says
+    nothing of where breaks are, so the last one may lie beyond.
     """
-    return digamma(2) - np.log(2 * (n + 1)) + SPACING_SD * z
+    return xp.exp(digamma(2) + SPACING_SD * z) / (2 * (n + 1))
 
 
 def noise_parameters(

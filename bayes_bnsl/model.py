@@ -121,7 +121,7 @@ def build_model(
             if not per_break:
                 return pm.Normal(f"z_{name}", 0.0, 1.0)
             if name == "d" and law.n_breaks > 1:  # the places of others are sums
-                level = np.full(law.n_breaks, defaults.log_spacing(law.n_breaks, 0.0))
+                level = np.full(law.n_breaks, np.log(defaults.spacing(law.n_breaks, 0.0)))
                 return seen_as(Softened(), "z_d", 0.0, 1.0, level, "brk", shape=law.n_breaks)
             return pm.Normal(f"z_{name}", 0.0, 1.0, shape=law.n_breaks, dims="brk")
 
