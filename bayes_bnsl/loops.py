@@ -325,8 +325,9 @@ def follow(
 
     At level t the density is ``map**(1 - t) * posterior**t``. Levels rise from 0 to 1 and, if there
     is a second map, fall to 0 again. In each step the replicas at level 0 are drawn anew from their
-    maps, the others follow a Hamiltonian trajectory, and neighbours change places by a Metropolis
-    step: pairs that begin at even and at odd numbers in turn.
+    maps, the others follow a Hamiltonian trajectory, then one of their breaks may move to another
+    place among the others, and neighbours change places by a Metropolis step: pairs that begin at
+    even and at odd numbers in turn.
 
     The metric of a trajectory is that of a piece, drawn by the shares of all where it begins, and
     its end is accepted by the ratio of densities times that of the shares of the piece: position

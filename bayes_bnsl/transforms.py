@@ -143,7 +143,7 @@ class Softened(Transform):
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Return the log derivative of each coordinate."""
 
-        def log_derivative(v: Any, _level: Any) -> Any:
+        def log_derivative(v: Any, _: Any) -> Any:
             softplus = pt.softplus(v)
             log_grown = RESOLVED * softplus  # log(1 + spacing)
             in_log = log_grown + v - softplus - pt.log(pt.expm1(log_grown))
