@@ -33,7 +33,7 @@ __all__ = ["Evidence", "log_evidence", "log_evidence_of"]
 GOOD_ERROR = 0.1
 """Largest error of a log evidence for which chains are tempered no longer."""
 
-N_PRIOR = 64
+N_PRIOR = 24
 """Draws of the prior that tell how wide it is."""
 
 JUDGED = 1000
