@@ -201,8 +201,9 @@ def fit(
         smaller = max(target_accept, SMALL_STEPS)
         drawn, parameters, status = judged(sampled(drawn.positions[:, -1], smaller))
     if sampler == "nutpie" and status.name in UNMIXED:
+        tops = np.concatenate([around(mode, log_density, 1, generator) for mode in credible])
         tempered = tempering.rounds(
-            compiled.posterior(data), drawn.positions, prior.std(axis=0), generator,
+            compiled.posterior(data), drawn.positions, prior.std(axis=0), generator, modes=tops,
             steps=max(draws, KEPT), max_gradients=max_gradients, target_accept=target_accept,
             cores=cores or os.cpu_count() or 1, progress=progress,
         )  # fmt: skip

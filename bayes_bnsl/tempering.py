@@ -60,6 +60,7 @@ def rounds(
     width: Vector,
     generator: np.random.Generator,
     *,
+    modes: Vector | None = None,
     mixed: bool = False,
     steps: int = 1000,
     max_gradients: float = np.inf,
@@ -79,6 +80,9 @@ def rounds(
         Standard deviations of the prior.
     generator : numpy.random.Generator
         Where the randomness comes from; each chain gets a generator of its own.
+    modes : ndarray, shape (n, n_dimensions), optional
+        Positions near tops of the density, whether or not the chains have been there: in the two
+        rounds that find modes the replicas at every other level start at some of them.
     mixed : bool, default False
         Whether they have mixed, in nearly the same density: then a map can be fitted to them.
         Otherwise two rounds come first that find modes and tails.
@@ -118,7 +122,13 @@ def rounds(
         if expected_at_first(len(draws)) > max_gradients:
             return
         for count in BROAD:
-            done = run(ladder, _starts(draws, ladder, generator), count, target_accept)
+            starts = _starts(draws, ladder, generator)
+            if modes is not None:
+                below = np.flatnonzero(ladder.levels < 1)[::2]
+                starts[:, below] = modes[
+                    generator.integers(len(modes), size=starts[:, below, 0].shape)
+                ]
+            done = run(ladder, starts, count, target_accept)
             ladder, draws = done.next_ladder(generator), done.draws
         yield done
         hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))

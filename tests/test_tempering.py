@@ -192,6 +192,12 @@ class TestRounds:
         assert np.var(done.draws) == pytest.approx(5 / 3, rel=0.07)
         assert kstest(done.draws[:, ::40].reshape(-1, 13)[:, 0], t(5).cdf).pvalue > 1e-3
 
+    def test_a_mode_that_no_chain_has_seen_gets_its_mass_if_it_is_named(self):
+        """Far outside of the normal that levels begin with, which alone comes upon it late."""
+        draws, modes = starts(-4, -4, -4, -4, size=0.1), np.array([[-4.0], [4.0]])
+        done = last_round(hills, draws, width=0.5, steps=2000, modes=modes)
+        assert np.mean(done.draws > 0) == pytest.approx(1 / 3, abs=0.05)
+
     def test_modes_get_their_mass_wherever_chains_started(self):
         done = last_round(hills, starts(-4, 4, 4, 4, size=0.1), steps=2000)
         shares = np.mean(done.draws < 0, axis=(1, 2))
