@@ -1,7 +1,8 @@
 """The inner loop of tempered chains, compiled by Numba once for all laws and kept on disk.
 
 A law enters as the address of the C function that NUTS calls too, so nothing is compiled anew for
-another law, or in another process.
+another law, or in another process. What is compiled together stands in this one file: Numba
+compiles anew what it keeps if the file changed, and sees no other.
 """
 
 from __future__ import annotations

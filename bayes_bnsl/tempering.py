@@ -122,13 +122,7 @@ def rounds(
         if expected_at_first(len(draws)) > max_gradients:
             return
         for count in BROAD:
-            starts = _starts(draws, ladder, generator)
-            if modes is not None:
-                below = np.flatnonzero(ladder.levels < 1)[::2]
-                starts[:, below] = modes[
-                    generator.integers(len(modes), size=starts[:, below, 0].shape)
-                ]
-            done = run(ladder, starts, count, target_accept)
+            done = run(ladder, _starts(draws, ladder, generator, modes), count, target_accept)
             ladder, draws = done.next_ladder(generator), done.draws
         yield done
         hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
@@ -220,8 +214,12 @@ def _round(
     return Round(ladder, draws, where, dict(zip(names, rest, strict=True)), refusal, gradients)
 
 
-def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Vector:
+def _starts(
+    draws: Vector, ladder: Ladder, generator: np.random.Generator, modes: Vector | None = None
+) -> Vector:
     """Return where the replicas of each chain start: at draws of its own, the last at the top.
+
+    Or, at every other level below, at some of the modes.
 
     Not where those of a like level were. What is likely by one map may be so unlikely by the next
     that it would be sent up to the posterior, for being less unlikely there.
@@ -230,4 +228,7 @@ def _starts(draws: Vector, ladder: Ladder, generator: np.random.Generator) -> Ve
     numbers = generator.integers(steps, size=(chains, len(ladder.levels)))
     starts = draws[np.arange(chains)[:, None], numbers]
     starts[:, ladder.top] = draws[:, -1]
+    if modes is not None:
+        below = np.flatnonzero(ladder.levels < 1)[::2]
+        starts[:, below] = modes[generator.integers(len(modes), size=(chains, len(below)))]
     return starts

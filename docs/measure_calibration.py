@@ -1,7 +1,8 @@
 """Simulation-based calibration of every law: ranks in CSV files, a table and a picture.
 
 Run by ``make calibration``. One file a law, one row a simulated curve; what has a row is not
-simulated again. The picture goes to docs/pictures/calibration.png.
+simulated again. The picture of all laws goes to docs/pictures/calibration.png, that of some of
+them, or of fewer curves, beside the rows.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from bayes_bnsl.uniformity import Ranks
 
 PICTURE = Path(__file__).parent / "pictures" / "calibration.png"
 NOISES = {noise.name: noise for noise in (bb.LogNormal(), bb.StudentT(), bb.Correlated())}
+COUNT = 300
 CALIBRATED = ["BNSL(0)", "BNSL(1)", "BNSL(2)", "M1", "M2", "M3", "M4"]
 
 
@@ -24,9 +26,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser, CALIBRATED)
     parser.add_argument("--noise", choices=NOISES, default="LogNormal")
-    parser.add_argument("--count", type=int, default=300, help="simulated curves of each law")
+    parser.add_argument("--count", type=int, default=COUNT, help="simulated curves of each law")
     parser.add_argument("--folder", type=Path, default=Path("measured"), help="where rows go")
-    parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--picture", type=Path, help="where the picture goes")
     options = parser.parse_args()
     calibrations, raised = [], {}
     for law in options.laws:
@@ -45,7 +47,12 @@ def main():
         raised[name] = len(rows) - len(ranked)
         calibrations.append(gathered(name, ranked))
     print(table(calibrations, raised))
-    draw(calibrations, options.picture)
+    asked = (options.laws, options.noise, options.count // options.every)
+    documented = asked == (CALIBRATED, "LogNormal", COUNT)
+    draw(
+        calibrations,
+        options.picture or (PICTURE if documented else options.folder / PICTURE.name),
+    )
 
 
 def simulate_and_rank(law, noise, number, cores):
