@@ -13,7 +13,6 @@ import numba
 import numpy as np
 
 from bayes_bnsl.native import call_callback
-from bayes_bnsl.transforms import RESOLVED
 
 __all__ = ["LEAST_DENSITY", "follow", "mixture"]
 
@@ -258,7 +257,7 @@ def _attempts(
 
 @numba.njit(**INLINED)
 def _relocated(
-    begin: Any, breaks: Any, generator: Any, end: Any, places: Any, order: Any
+    begin: Any, breaks: Any, resolved: float, generator: Any, end: Any, places: Any, order: Any
 ) -> float:  # fmt: skip
     """Move one break to another place, before or behind others, with all else that is its own.
 
@@ -272,6 +271,8 @@ def _relocated(
     breaks : ndarray of int, shape (n_breaks, n_coordinates)
         Where the coordinates of each break lie in it: first the spacing before the break, as
         :class:`~bayes_bnsl.transforms.Softened` shows it.
+    resolved : float
+        That of these spacings.
     generator : numpy.random.Generator
         Where the randomness comes from.
     end : ndarray, shape (n_dimensions,)
@@ -290,9 +291,9 @@ def _relocated(
     for i in range(count):
         seen = begin[breaks[i, 0]]
         softplus = max(seen, 0.0) + np.log1p(np.exp(-abs(seen)))
-        place += np.expm1(RESOLVED * softplus)
+        place += np.expm1(resolved * softplus)
         places[i], order[i] = place, i
-        volume += RESOLVED * softplus + seen - softplus
+        volume += resolved * softplus + seen - softplus
     moved = generator.integers(0, count)
     if places[moved] > FARTHEST:
         return LEAST_DENSITY
@@ -307,10 +308,10 @@ def _relocated(
     place = 0.0
     for i in range(count):
         own = order[i]
-        softplus = np.log1p(places[own] - place) / RESOLVED
+        softplus = np.log1p(places[own] - place) / resolved
         seen = softplus + np.log(-np.expm1(-softplus))
         place = places[own]
-        volume -= RESOLVED * softplus + seen - softplus
+        volume -= resolved * softplus + seen - softplus
         end[breaks[i, 0]] = seen
         for k in range(1, breaks.shape[1]):
             end[breaks[i, k]] = begin[breaks[own, k]]
@@ -321,6 +322,7 @@ def _relocated(
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
     pieces: Any, maps: Any, generator: Any, address: int, data: Any, breaks: Any,
+    resolved: float,
 ) -> Any:  # fmt: skip
     """Take steps of one chain at every level: up from one map to the posterior, down to another.
 
@@ -372,6 +374,8 @@ def follow(
     breaks : ndarray of int, shape (n_breaks, n_coordinates)
         Where the coordinates of each break lie in a position, as `_relocated` takes them; without
         rows no break is moved.
+    resolved : float
+        As `_relocated` takes it.
 
     Returns
     -------
@@ -457,7 +461,7 @@ def follow(
             if not len(breaks):
                 continue
             volume = _relocated(
-                positions[level], breaks, generator, end[0], places_of_breaks, order
+                positions[level], breaks, resolved, generator, end[0], places_of_breaks, order
             )
             if volume == LEAST_DENSITY:
                 continue

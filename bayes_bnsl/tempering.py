@@ -35,6 +35,7 @@ from bayes_bnsl.loops import MOST_STEPS, follow
 from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.progress import jobs_progress
+from bayes_bnsl.transforms import RESOLVED
 
 __all__ = ["rounds"]
 
@@ -178,6 +179,7 @@ def _round(
         return follow(
             places[chain], restarts[chain], first, count, apart, ladder.levels, ladder.sizes,
             pieces, maps, own[chain], posterior.callback.address, posterior.data, posterior.breaks,
+            RESOLVED,
         )  # fmt: skip
 
     with ThreadPoolExecutor(min(cores, chains)) as pool:

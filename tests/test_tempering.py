@@ -165,7 +165,7 @@ class TestBreaksThatMove:
         return follow(
             start, np.full(1, -1), 0, 200_000, 1, np.ones(1), np.full((1, 1), 1e-12),
             stacked([piece]), (fixed_parts(piece),) * 2, np.random.default_rng(3),
-            two_breaks.address, np.zeros(0, np.uint64), np.array([[0, 2], [1, 3]]),
+            two_breaks.address, np.zeros(0, np.uint64), np.array([[0, 2], [1, 3]]), RESOLVED,
         )[0][::20]  # fmt: skip
 
     def test_places_are_as_likely_as_their_density_says(self, moved):
@@ -304,7 +304,7 @@ class TestRounds:
         draws = follow(
             np.full((n, 1), -4.0), np.full(n, -1), 0, 20_000, 1, ladder.levels, ladder.sizes,
             stacked(ladder.pieces), maps, np.random.default_rng(8), hills.address,
-            np.zeros(0, np.uint64), UNBROKEN,
+            np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )[0]  # fmt: skip
         assert np.mean(draws < 0) == pytest.approx(2 / 3, abs=0.05)
 
@@ -378,7 +378,7 @@ class TestLoops:
             follow(
                 np.zeros((5, 3)), np.full(5, -1), 0, 50, 1, levels, np.full((5, 1), size),
                 stacked([round_piece(3)] * 5), (fixed, fixed), np.random.default_rng(5),
-                student.address, np.zeros(0, np.uint64), UNBROKEN,
+                student.address, np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
             )[9][1:-1] / 50
             for size in (0.02, 0.2, 200.0)
         ]  # fmt: skip
@@ -394,7 +394,7 @@ class TestLoops:
             np.zeros((2, 1)), np.full(2, -1), 0, steps, 1, np.array([0.0, 1.0]),
             np.full((2, len(pieces.weights)), size), stacked([pieces] * 2),
             (fixed_parts(map_),) * 2, np.random.default_rng(5), callback.address,
-            np.zeros(0, np.uint64), UNBROKEN,
+            np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )  # fmt: skip
 
     def check_steep(self, done):
@@ -437,7 +437,7 @@ class TestLoops:
         done = follow(
             np.zeros((n, 8)), np.full(n, -1), 0, 4000, 1, ladder.levels, ladder.sizes,
             stacked(ladder.pieces), tuple(fixed_parts(each) for each in ladder.maps),
-            np.random.default_rng(5), student.address, np.zeros(0, np.uint64), UNBROKEN,
+            np.random.default_rng(5), student.address, np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )  # fmt: skip
         tried, accepted = (each[ladder.levels > 0] for each in done[8:10])
         assert tried.shape == (np.sum(ladder.levels > 0), 4)
