@@ -25,9 +25,6 @@ LEAST_SHARE = 1e-12
 SHORTEST = 0.1
 """Of the steps of a trajectory the least size, in units of the largest, log-uniform in between."""
 
-MOST_STEPS = 15
-"""Steps of a trajectory: one to so many."""
-
 LARGEST_GAIN = 500.0
 """Gain in log density of which the exponential is taken: more would not be a number."""
 
@@ -321,7 +318,7 @@ def _relocated(
 @numba.njit(**COMPILED)
 def follow(
     positions: Any, restarts: Any, first: int, steps: int, apart: int, levels: Any, sizes: Any,
-    pieces: Any, maps: Any, generator: Any, address: int, data: Any, breaks: Any,
+    longest: Any, pieces: Any, maps: Any, generator: Any, address: int, data: Any, breaks: Any,
     resolved: float,
 ) -> Any:  # fmt: skip
     """Take steps of one chain at every level: up from one map to the posterior, down to another.
@@ -359,6 +356,8 @@ def follow(
         Levels.
     sizes : ndarray, shape (n_levels, n_pieces)
         The largest step of the trajectories of each level with the metric of each piece.
+    longest : ndarray of int, shape (n_levels,)
+        Most steps of the trajectories of each level: they take one to so many.
     pieces : tuple of ndarray
         A mixture of few Gaussians for each level, of about the shape of its density: centres,
         coefficients, and Cholesky factors of the covariances, which are the metrics.
@@ -438,7 +437,7 @@ def follow(
                 left -= shares[piece]
             share = shares[piece]
             size = sizes[level, piece] * SHORTEST ** generator.random()
-            count = generator.integers(1, MOST_STEPS + 1)
+            count = generator.integers(1, longest[level] + 1)
             before = t * posterior[level] + (1 - t) * mapped[level] - kinetic
             begin = positions[level], momentum, slopes[level], slopes_mapped[level]
             tempered = t, pieces[2][level, piece], centre, coefficients, address, data

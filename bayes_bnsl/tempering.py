@@ -8,7 +8,9 @@ posterior, and bring every mode in proportion to its mass.
 
 There are two maps. Levels rise from a normal as wide as the prior to the posterior, and fall from
 there to a mixture of Gaussians that is fitted to draws. By the mixture draws arrive fast; by the
-normal they arrive wherever there is posterior mass, also where the mixture has none.
+normal they arrive wherever there is posterior mass, also where the mixture has none. Before there
+is a mixture, all depends on that way; then it is a net, and trajectories far from the posterior are
+shorter there.
 
 Whatever a round uses is fixed before it begins: map, levels, sizes of steps. So its draws are those
 of an ordinary Markov chain, be the map good or bad, and R-hat and effective sample size mean what
@@ -30,8 +32,16 @@ from typing import Any
 
 import numpy as np
 
-from bayes_bnsl.ladder import FIRST_LEVELS, FIRST_LEVELS_DOWN, MAPPED, Ladder, Round
-from bayes_bnsl.loops import MOST_STEPS, follow
+from bayes_bnsl.ladder import (
+    FIRST_LEVELS,
+    FIRST_LEVELS_DOWN,
+    MAPPED,
+    MOST_STEPS,
+    NEAR,
+    Ladder,
+    Round,
+)
+from bayes_bnsl.loops import follow
 from bayes_bnsl.native import Posterior
 from bayes_bnsl.optimum import Vector
 from bayes_bnsl.progress import jobs_progress
@@ -50,9 +60,6 @@ AT_ONCE = 250
 
 BROAD = (250, 1000)
 """Steps of the first two rounds, which have no map but the normal: they find modes and tails."""
-
-LOWEST = 0.4
-"""Levels of those rounds from which on their draws count as tails of the posterior."""
 
 
 def rounds(
@@ -126,7 +133,7 @@ def rounds(
             done = run(ladder, _starts(draws, ladder, generator, modes), count, target_accept)
             ladder, draws = done.next_ladder(generator), done.draws
         yield done
-        hot = np.flatnonzero((done.ladder.levels >= LOWEST) & (done.ladder.levels < 1))
+        hot = np.flatnonzero((done.ladder.levels >= NEAR) & (done.ladder.levels < 1))
         tails = [done.some(int(level), MAPPED // max(len(hot), 1)) for level in hot]
         seen, rate = [done.some(done.ladder.top)], done.gradients / done.draws.shape[1]
     while rate * steps <= max_gradients:
@@ -178,8 +185,8 @@ def _round(
     def run(chain: int, first: int, count: int) -> Any:
         return follow(
             places[chain], restarts[chain], first, count, apart, ladder.levels, ladder.sizes,
-            pieces, maps, own[chain], posterior.callback.address, posterior.data, posterior.breaks,
-            RESOLVED,
+            ladder.longest, pieces, maps, own[chain], posterior.callback.address, posterior.data,
+            posterior.breaks, RESOLVED,
         )  # fmt: skip
 
     with ThreadPoolExecutor(min(cores, chains)) as pool:

@@ -18,8 +18,8 @@ from scipy.stats import halfnorm, ks_2samp, kstest, norm, t
 
 from bayes_bnsl.defaults import SPACING_SD
 from bayes_bnsl.gaussians import Gaussians
-from bayes_bnsl.ladder import Ladder
-from bayes_bnsl.loops import LEAST_DENSITY, MOST_STEPS, follow, mixture
+from bayes_bnsl.ladder import MOST_STEPS, MOST_STEPS_FAR, Ladder
+from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
 from bayes_bnsl.tempering import BROAD, _round, expected_at_first, rounds
 from bayes_bnsl.transforms import RESOLVED
@@ -143,6 +143,11 @@ def stacked(pieces):
     return tuple(np.stack(each) for each in zip(*parts, strict=True))
 
 
+def longest(n_levels):
+    """Return how many steps trajectories have at most, the same at all levels."""
+    return np.full(n_levels, MOST_STEPS)
+
+
 def round_piece(dimensions):
     """Return pieces that are one, whose metric is that of a standard normal."""
     return Gaussians(np.ones(1), np.zeros((1, dimensions)), np.eye(dimensions)[None])
@@ -163,7 +168,7 @@ class TestBreaksThatMove:
     def moved(self):
         start, piece = np.array([[0.0, 1.0, 0.0, 1.0]]), round_piece(4)
         return follow(
-            start, np.full(1, -1), 0, 200_000, 1, np.ones(1), np.full((1, 1), 1e-12),
+            start, np.full(1, -1), 0, 200_000, 1, np.ones(1), np.full((1, 1), 1e-12), longest(1),
             stacked([piece]), (fixed_parts(piece),) * 2, np.random.default_rng(3),
             two_breaks.address, np.zeros(0, np.uint64), np.array([[0, 2], [1, 3]]), RESOLVED,
         )[0][::20]  # fmt: skip
@@ -303,7 +308,7 @@ class TestRounds:
         n = len(ladder.levels)
         draws = follow(
             np.full((n, 1), -4.0), np.full(n, -1), 0, 20_000, 1, ladder.levels, ladder.sizes,
-            stacked(ladder.pieces), maps, np.random.default_rng(8), hills.address,
+            ladder.longest, stacked(ladder.pieces), maps, np.random.default_rng(8), hills.address,
             np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )[0]  # fmt: skip
         assert np.mean(draws < 0) == pytest.approx(2 / 3, abs=0.05)
@@ -357,6 +362,16 @@ class TestLadder:
         at_last = ladder.pieces[-1].covariances[0]
         np.testing.assert_allclose(at_last, np.cov(draws.T), rtol=0.2, atol=0.1)
 
+    def test_far_levels_have_short_trajectories_once_others_lead_to_the_posterior(self):
+        draws = starts(-4, 4)[:, :, 0].reshape(-1, 1)
+        ladder = Ladder.broad(draws, np.ones(1), np.random.default_rng(1))
+        assert np.all(ladder.longest == MOST_STEPS)
+        ladder = ladder.mapped(draws, np.random.default_rng(1))
+        short = ladder.longest == MOST_STEPS_FAR
+        assert np.all(short[: ladder.top] == (ladder.levels[: ladder.top] < 0.4))
+        assert not short[ladder.top :].any()
+        assert np.all(ladder.longest[~short] == MOST_STEPS)
+
 
 class TestLoops:
     def test_the_mixture_is_that_of_the_map_with_its_gradient(self):
@@ -377,7 +392,7 @@ class TestLoops:
         accepted = [
             follow(
                 np.zeros((5, 3)), np.full(5, -1), 0, 50, 1, levels, np.full((5, 1), size),
-                stacked([round_piece(3)] * 5), (fixed, fixed), np.random.default_rng(5),
+                longest(5), stacked([round_piece(3)] * 5), (fixed, fixed), np.random.default_rng(5),
                 student.address, np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
             )[9][1:-1] / 50
             for size in (0.02, 0.2, 200.0)
@@ -392,7 +407,7 @@ class TestLoops:
         pieces = pieces or round_piece(1)
         return follow(
             np.zeros((2, 1)), np.full(2, -1), 0, steps, 1, np.array([0.0, 1.0]),
-            np.full((2, len(pieces.weights)), size), stacked([pieces] * 2),
+            np.full((2, len(pieces.weights)), size), longest(2), stacked([pieces] * 2),
             (fixed_parts(map_),) * 2, np.random.default_rng(5), callback.address,
             np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )  # fmt: skip
@@ -436,8 +451,9 @@ class TestLoops:
         n = len(ladder.levels)
         done = follow(
             np.zeros((n, 8)), np.full(n, -1), 0, 4000, 1, ladder.levels, ladder.sizes,
-            stacked(ladder.pieces), tuple(fixed_parts(each) for each in ladder.maps),
-            np.random.default_rng(5), student.address, np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
+            ladder.longest, stacked(ladder.pieces),
+            tuple(fixed_parts(each) for each in ladder.maps), np.random.default_rng(5),
+            student.address, np.zeros(0, np.uint64), UNBROKEN, RESOLVED,
         )  # fmt: skip
         tried, accepted = (each[ladder.levels > 0] for each in done[8:10])
         assert tried.shape == (np.sum(ladder.levels > 0), 4)
