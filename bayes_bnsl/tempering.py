@@ -89,8 +89,8 @@ def rounds(
     generator : numpy.random.Generator
         Where the randomness comes from; each chain gets a generator of its own.
     modes : ndarray, shape (n, n_dimensions), optional
-        Positions near tops of the density, whether or not the chains have been there: in the two
-        rounds that find modes the replicas at every other level start at some of them.
+        Positions near tops of the density, highest first, whether or not the chains have been
+        there: in the two rounds that find modes, replicas near the posterior start there.
     mixed : bool, default False
         Whether they have mixed, in nearly the same density: then a map can be fitted to them.
         Otherwise two rounds come first that find modes and tails.
@@ -228,7 +228,7 @@ def _starts(
 ) -> Vector:
     """Return where the replicas of each chain start: at draws of its own, the last at the top.
 
-    Or, at every other level below, at some of the modes.
+    Or near the posterior, where a mode is not forgotten at once, each at another of the modes.
 
     Not where those of a like level were. What is likely by one map may be so unlikely by the next
     that it would be sent up to the posterior, for being less unlikely there.
@@ -238,6 +238,7 @@ def _starts(
     starts = draws[np.arange(chains)[:, None], numbers]
     starts[:, ladder.top] = draws[:, -1]
     if modes is not None:
-        below = np.flatnonzero(ladder.levels < 1)[::2]
-        starts[:, below] = modes[generator.integers(len(modes), size=(chains, len(below)))]
+        near = np.flatnonzero((ladder.levels >= NEAR) & (ladder.levels < 1))[::-1]
+        turn = np.arange(chains * len(near)).reshape(len(near), chains).T
+        starts[:, near] = modes[turn % len(modes)]
     return starts

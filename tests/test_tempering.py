@@ -21,7 +21,7 @@ from bayes_bnsl.gaussians import Gaussians
 from bayes_bnsl.ladder import MOST_STEPS, MOST_STEPS_FAR, Ladder
 from bayes_bnsl.loops import LEAST_DENSITY, follow, mixture
 from bayes_bnsl.native import NUMBERS, Posterior, call_callback
-from bayes_bnsl.tempering import BROAD, _round, expected_at_first, rounds
+from bayes_bnsl.tempering import BROAD, _round, _starts, expected_at_first, rounds
 from bayes_bnsl.transforms import RESOLVED
 
 SIGNATURE = types.int64(types.uint64, NUMBERS, NUMBERS, NUMBERS, types.CPointer(types.uint64))
@@ -350,6 +350,19 @@ class TestRounds:
         draws, few = starts(0, 0), expected_at_first(2) - 1
         posterior, generator = Posterior(hills, []), np.random.default_rng(1)
         assert not list(rounds(posterior, draws, np.ones(1), generator, max_gradients=few))
+
+
+class TestStarts:
+    def test_each_mode_has_a_replica_near_the_posterior(self):
+        """At random one in twelve modes is left out more often than not."""
+        draws, generator = starts(0, 0, 0, 0), np.random.default_rng(1)
+        ladder = Ladder.broad(draws[0], np.ones(1), generator)
+        modes = 100.0 + np.arange(12)[:, None]
+        at = _starts(draws, ladder, generator, modes)[:, :, 0]
+        near = (ladder.levels >= 0.4) & (ladder.levels < 1)
+        assert np.all(np.unique(at[:, near]) == modes[:, 0])
+        assert np.all(np.isin(at[:, ~near], draws))
+        np.testing.assert_array_equal(at[:, ladder.top], draws[:, -1, 0])
 
 
 class TestLadder:
