@@ -137,14 +137,20 @@ def log_likelihood(fit: Fit, values: Draws) -> NDArray[np.float64]:
 
 
 @np.errstate(all="ignore")
-def log_joint(fit: Fit, values: Draws) -> NDArray[np.float64]:
+def log_joint(
+    fit: Fit, values: Draws, likelihood: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return log prior plus log density of all y together, of shape (chain, draw).
 
-    Parameters are those of :func:`log_likelihood`, and so is the density of impossible ones.
+    Parameters are those of :func:`log_likelihood`, and so is the density of impossible ones. What
+    that returns may be given, if points are independent: then it is not calculated again.
     """
-    problem, theta = _parameters(fit, values)
-    density = problem.joint_log_likelihood(flattened(theta))
-    density = density.reshape(theta.sizes["chain"], theta.sizes["draw"])
+    if likelihood is None:
+        problem, theta = _parameters(fit, values)
+        density = problem.joint_log_likelihood(flattened(theta))
+        density = density.reshape(theta.sizes["chain"], theta.sizes["draw"])
+    else:
+        density = likelihood.sum(axis=-1)
     for each in log_prior(fit, values).values():
         density = density + each.reshape(*density.shape, -1).sum(axis=-1)
     return np.where(np.isfinite(density), density, LEAST_DENSITY)

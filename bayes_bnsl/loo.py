@@ -222,14 +222,22 @@ def _densities(
     Draws are moved in the coordinates of the sampler, where the posterior is closest to normal.
     """
     draws, apart = positions(fit)
-    dims = ("chain", "draw")
+    dims, independent = ("chain", "draw"), has_independent_points(fit)
+    last: tuple[Any, Any] = (None, None)
+
+    def likelihood(position: xr.DataArray) -> NDArray[np.float64]:
+        nonlocal last
+        if last[0] is not position:  # both densities are asked for at the same draws
+            last = position, log_likelihood(fit, apart(position.values))
+        return last[1]
 
     def log_density(position: xr.DataArray) -> xr.DataArray:
-        return xr.DataArray(log_joint(fit, apart(position.values)), dims=dims)
+        each = likelihood(position) if independent else None
+        return xr.DataArray(log_joint(fit, apart(position.values), each), dims=dims)
 
     def log_density_of_group(position: xr.DataArray, left: int) -> xr.DataArray:
-        each = log_likelihood(fit, apart(position.values))[..., group == left]
-        return xr.DataArray(each.sum(axis=-1), dims=dims)
+        of_group = likelihood(position)[..., group == left]
+        return xr.DataArray(of_group.sum(axis=-1), dims=dims)
 
     coords = {dim: fit.posterior[dim] for dim in dims}
     return log_density, log_density_of_group, xr.DataArray(draws, coords, (*dims, "coordinate"))

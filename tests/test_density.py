@@ -30,6 +30,8 @@ def test_prior_and_likelihood_are_what_was_sampled(which, request):
     likelihood = density.log_likelihood(fit, values)
     np.testing.assert_allclose(likelihood, fit.data["log_likelihood"]["y"], rtol=1e-9)
     total = prior + likelihood.sum(axis=-1)
+    for known in (None, likelihood):
+        np.testing.assert_allclose(density.log_joint(fit, values, known), total, rtol=1e-9)
     if which == "addition_fit":
         theta = {name: fit.posterior[name].values for name in ("d", "f")}
         total = total + log_shrinks(fit.curve, theta, values)
