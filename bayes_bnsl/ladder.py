@@ -31,8 +31,7 @@ NEAR = 0.4
 
 MOST_STEPS, MOST_STEPS_FAR = 15, 5
 """Steps of a trajectory at most; and at levels that are not near, if others lead to the posterior.
-So chains get 1.4 times as many effective draws a second, and three quarters as many fresh starts
-from the broad normal."""
+Few fresh starts come from there, and most gradients would be spent there."""
 
 FIRST_SIZE = 0.2
 """Size of a step before anything is known, in standard deviations within a mode."""
